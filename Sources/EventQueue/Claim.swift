@@ -1,0 +1,30 @@
+/// An event that this worker holds, for one attempt.
+package struct Claim: Sendable {
+    package let id: EventID
+    /// With the id, the token of the claim: the database accepts an outcome only while it is the current one.
+    package let place: Int64
+    /// 1 at the first.
+    package let attempt: Int
+    /// The monotonic instant by which its caller must have a reply.
+    package let deadline: ContinuousClock.Instant
+    package let endpoint: String
+    package let node: String
+    package let payload: [UInt8]
+    /// Which of the worker's lanes it was claimed for, counted from 0.
+    package let lane: Int
+    let ingress: Int32?
+}
+
+/// How an attempt ended.
+package enum AttemptOutcome: Sendable, Hashable {
+    /// The reply's bytes, as they go to Haptik. Valid JSON.
+    case answered([UInt8])
+    /// No further attempt is to be made.
+    case failed(code: String, error: String)
+    /// Another attempt, while attempts and time are left.
+    case retry(code: String, error: String)
+    /// The deadline passed.
+    case expired
+    /// Not started: given back, the attempt refunded.
+    case released
+}

@@ -1,0 +1,49 @@
+import PostgresClient
+
+/// The ingress's statements with their arguments, in the order of their files' parameters.
+extension PostgresCall {
+    static func enqueue(_ events: [NewEvent], ingress: Int32) -> PostgresCall {
+        let now = ContinuousClock.now
+        var arguments = PostgresArguments()
+        arguments.append(ingress)
+        arguments.append(uuids: events.lazy.map { ($0.id.high, $0.id.low) })
+        arguments.append(events.map(\.endpoint))
+        arguments.append(events.map(\.node))
+        arguments.append(events.lazy.map { Int32(clamping: ($0.deadline - now).milliseconds) })
+        arguments.append(json: events.lazy.map(\.payload))
+        return PostgresCall(Statements.enqueue, arguments)
+    }
+
+    static func wake(_ nodes: [String]) -> PostgresCall {
+        var arguments = PostgresArguments()
+        arguments.append(Array(Set(nodes)))
+        return PostgresCall(Statements.wake, arguments)
+    }
+
+    static func results(_ ids: [EventID]) -> PostgresCall {
+        var arguments = PostgresArguments()
+        arguments.append(uuids: ids.lazy.map { ($0.high, $0.low) })
+        return PostgresCall(Statements.results, arguments)
+    }
+
+    static func abandon(_ events: [(id: EventID, state: String)]) -> PostgresCall {
+        var arguments = PostgresArguments()
+        arguments.append(uuids: events.lazy.map { ($0.id.high, $0.id.low) })
+        arguments.append(events.map(\.state))
+        arguments.append(events.map(\.state))
+        return PostgresCall(Statements.abandon, arguments)
+    }
+}
+
+extension EventID {
+    init(_ halves: (high: UInt64, low: UInt64)) {
+        self.init(high: halves.high, low: halves.low)
+    }
+}
+
+extension Duration {
+    /// Whole milliseconds, rounded down.
+    package var milliseconds: Int64 {
+        self.components.seconds * 1000 + self.components.attoseconds / 1_000_000_000_000_000
+    }
+}

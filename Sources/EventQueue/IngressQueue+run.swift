@@ -1,0 +1,173 @@
+import Logging
+import PostgresClient
+import ServiceLifecycle
+
+extension IngressQueue: Service {
+    /// Keeps the queue going until graceful shutdown (by then every caller must have its reply) or cancellation.
+    package func run() async throws {
+        await cancelWhenGracefulShutdown {
+            await withDiscardingTaskGroup { group in
+                group.addTask { await self.session.run() }
+                group.addTask { await self.watchOver() }
+                group.addTask {
+                    await self.deadlines.run { self.finish($0, .expired, abandoningAs: "expired") }
+                }
+                await self.exchangePersistently()
+                group.cancelAll()
+            }
+        }
+        self.finish(self.state.withLock { Array($0.table.entries.keys) }, .unavailable, abandoningAs: "cancelled")
+        await self.session.deregister()
+        await self.pool.closeIdle()
+    }
+
+    private func exchangePersistently() async {
+        var backoff = Backoff()
+        while let connection = await self.connector.connectPersistently() {
+            let began = ContinuousClock.now
+            await self.exchange(on: connection)
+            await connection.close()
+            // A connection that fails at once, again and again, is not to be hammered.
+            if ContinuousClock.now - began > .seconds(1) { backoff = Backoff() }
+            try? await Task.sleep(for: backoff.next())
+        }
+    }
+
+    /// Sends what waits, trip after trip, until the connection fails. Runs on the connection's own queue, so that
+    /// nothing hops between a signal and the statements that follow it.
+    private func exchange(on connection: isolated PostgresConnection) async {
+        self.state.withLock { $0.table.reconcile() }
+        var signals = self.work.makeAsyncIterator()
+        while connection.isOpen, !Task.isCancelled {
+            let (trip, shouldProbe) = self.state.withLock { state in
+                defer { state.shouldProbe = false }
+                return (self.session.process == nil ? WaiterTable.Trip() : state.table.nextTrip(), state.shouldProbe)
+            }
+            guard !trip.isEmpty || shouldProbe else {
+                await signals.next(isolation: connection)
+                continue
+            }
+            do throws(PostgresError) {
+                try self.carry(out: trip, on: connection)
+            } catch {
+                self.state.withLock { $0.table.returned(trip) }
+                self.logger.warning("a round trip failed, trying again", metadata: ["error": "\(error)"])
+                return
+            }
+        }
+    }
+
+    private func carry(
+        out trip: WaiterTable<Waiter>.Trip,
+        on connection: isolated PostgresConnection
+    ) throws(PostgresError) {
+        guard let process = self.session.process else { return }
+        var calls: [PostgresCall] = []
+        if !trip.enqueue.isEmpty {
+            calls.append(.enqueue(trip.enqueue, ingress: process))
+            calls.append(.wake(trip.enqueue.map(\.node)))
+        }
+        if !trip.results.isEmpty { calls.append(.results(trip.results)) }
+        if !trip.abandon.isEmpty { calls.append(.abandon(trip.abandon)) }
+        if calls.isEmpty { calls.append(PostgresCall(Statements.highWater)) }
+
+        var results = try connection.pipeline(calls)[...]
+        if !trip.enqueue.isEmpty {
+            if case .failure(let error)? = results.popFirst() {
+                try self.enqueueApart(trip.enqueue, after: error, process, on: connection)
+            }
+            self.logFailure(of: "wake", results.popFirst())
+        }
+        if !trip.results.isEmpty {
+            switch results.popFirst() {
+            case .success(let rows)?: self.deliver(rows)
+            case let failure: self.logFailure(of: "results", failure)
+            }
+        }
+        if !trip.abandon.isEmpty { self.logFailure(of: "abandon", results.popFirst()) }
+    }
+
+    /// The database refused a batch: finds whose fault it is, by halves, and lets the rest through.
+    private func enqueueApart(
+        _ events: [NewEvent],
+        after error: PostgresError,
+        _ process: Int32,
+        on connection: isolated PostgresConnection
+    ) throws(PostgresError) {
+        // Only data (class 22) and constraints (class 23) are an event's own fault.
+        guard let sqlState = error.sqlState, sqlState.hasPrefix("22") || sqlState.hasPrefix("23") else { throw error }
+        guard events.count > 1 else {
+            self.logger.error(
+                "the database refused an event",
+                metadata: ["event.id": "\(events.first?.id.description ?? "")", "error": "\(error)"]
+            )
+            return self.finish(events.map(\.id), .rejected(sqlState), abandoningAs: nil)
+        }
+        let middle = events.count / 2
+        for half in [Array(events[..<middle]), Array(events[middle...])] {
+            let calls = [PostgresCall.enqueue(half, ingress: process), .wake(half.map(\.node))]
+            if case .failure(let error)? = try connection.pipeline(calls).first {
+                try self.enqueueApart(half, after: error, process, on: connection)
+            }
+        }
+    }
+
+    private func deliver(_ rows: PostgresRows) {
+        for row in 0..<rows.count {
+            let attempt = Int(rows.integer(row, 2, as: Int16.self))
+            let outcome: Outcome =
+                switch rows.string(row, 1) {
+                case "answered": .answered(rows.bytes(row, 4), attempt: attempt)
+                case "expired": .expired
+                case "cancelled": .cancelled
+                default: .failed(code: rows.optionalString(row, 3) ?? "handler_failed", attempt: attempt)
+                }
+            self.finish(CollectionOfOne(EventID(rows.uuid(row, 0))), outcome, abandoningAs: nil)
+        }
+    }
+
+    private func logFailure(of statement: String, _ result: Result<PostgresRows, PostgresError>?) {
+        guard case .failure(let error)? = result else { return }
+        self.logger.error("a statement failed", metadata: ["statement": "\(statement)", "error": "\(error)"])
+    }
+
+    /// Once a second: asks again for answers whose notification may be lost, and ends the waits that are in vain.
+    private func watchOver() async {
+        var unservedSince: [String: ContinuousClock.Instant] = [:]
+        while !Task.isCancelled {
+            try? await Task.sleep(for: .milliseconds(500))
+            let now = ContinuousClock.now
+            if let since = self.connector.awaySince, now - since > self.limits.databaseWait {
+                self.finish(self.state.withLock { Array($0.table.entries.keys) }, .unavailable, abandoningAs: "cancelled")
+                continue
+            }
+            let nodes = self.state.withLock { state in
+                state.table.refetch(waitingSince: now - .seconds(2))
+                return Set(state.table.entries.values.lazy.map(\.event.node))
+            }
+            guard !nodes.isEmpty else { continue }
+            self.signal.yield()
+            guard let unserved = await self.unserved(nodes) else { continue }
+            unservedSince = unservedSince.filter { unserved.contains($0.key) }
+            for node in unserved where unservedSince[node] == nil { unservedSince[node] = now }
+            let grace = self.limits.workerGrace
+            let inVain = self.state.withLock { state in
+                state.table.entries.values.filter { entry in
+                    now - entry.arrived >= grace
+                        && unservedSince[entry.event.node].map { now - $0 >= grace - .seconds(1) } ?? false
+                }.map(\.event.id)
+            }
+            self.finish(inVain, .unserved, abandoningAs: "cancelled")
+        }
+    }
+
+    private func unserved(_ nodes: Set<String>) async -> Set<String>? {
+        var arguments = PostgresArguments()
+        arguments.append(Array(nodes))
+        do throws(PostgresError) {
+            return Set(try await self.pool.execute(PostgresCall(Statements.unserved, arguments)).strings(0, 0))
+        } catch {
+            return nil
+        }
+    }
+}

@@ -1,0 +1,52 @@
+import Logging
+import PostgresClient
+
+/// The housekeeping, by whichever process holds the maintenance lock: recovery twice a second, partitions once a minute.
+struct Maintenance: Sendable {
+    private let pool: PostgresPool
+    private let logger: Logger
+
+    init(pool: PostgresPool, logger: Logger) {
+        self.pool = pool
+        self.logger = logger
+    }
+
+    /// Runs until the task is cancelled; works only while `isWanted`.
+    func run(_ isWanted: @Sendable () -> Bool) async {
+        var mark = LowWaterMark()
+        var lastTidy: ContinuousClock.Instant?
+        while !Task.isCancelled {
+            if isWanted() {
+                do throws(PostgresError) {
+                    let now = ContinuousClock.now
+                    if lastTidy.map({ now - $0 >= .seconds(60) }) ?? true {
+                        // Also looks at the whole queue, in case something was left below the mark.
+                        try await self.recover(after: 0)
+                        try await self.pool.execute(PostgresCall(Statements.tidy))
+                        lastTidy = now
+                    }
+                    let highWater: Int64 = try await self.pool.execute(PostgresCall(Statements.highWater)).integer(0, 0)
+                    try await self.recover(after: mark.deepPlace(at: now))
+                    mark.note(emptiedBelow: highWater, at: now)
+                } catch {
+                    self.logger.debug("housekeeping failed, will try again", metadata: ["error": "\(error)"])
+                }
+            } else {
+                lastTidy = nil
+            }
+            try? await Task.sleep(for: .milliseconds(500))
+        }
+    }
+
+    private func recover(after place: Int64) async throws(PostgresError) {
+        var arguments = PostgresArguments()
+        arguments.append(place)
+        let rows = try await self.pool.execute(PostgresCall(Statements.recover, arguments))
+        let counts = (0..<3).map { rows.integer(0, $0, as: Int32.self) }
+        guard counts.contains(where: { $0 > 0 }) else { return }
+        self.logger.info(
+            "recovered",
+            metadata: ["requeued": "\(counts[0])", "cancelled": "\(counts[1])", "expired": "\(counts[2])"]
+        )
+    }
+}

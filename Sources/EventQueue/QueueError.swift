@@ -1,0 +1,29 @@
+package import PostgresClient
+
+/// Why the queue can't be used. What becomes of a single event is an outcome, not an error.
+package struct QueueError: Error, Sendable, CustomStringConvertible {
+    package enum Code: String, Sendable, Hashable {
+        /// There is no schema, or an older one than this program needs.
+        case schemaOutdated
+        /// A migration that was applied is not the one that this program knows under its number.
+        case migrationChanged
+        case migrationFailed
+        case database
+    }
+
+    package let code: Code
+    package let message: String
+    package let underlying: PostgresError?
+
+    init(_ code: Code, _ message: String, underlying: PostgresError? = nil) {
+        self.code = code
+        self.message = message
+        self.underlying = underlying
+    }
+
+    init(_ error: PostgresError) {
+        self.init(.database, error.description, underlying: error)
+    }
+
+    package var description: String { self.message }
+}

@@ -1,0 +1,233 @@
+-- Processes, and how one wakes another. Every transition is one function; Swift, psql and any other language are its
+-- clients. Rules that hold throughout this schema:
+-- * No transaction that notifies waits for the disk: NOTIFY holds a cluster-wide lock until its commit has flushed.
+--   So functions that notify commit asynchronously, except for an operator's, which are rare.
+-- * Only answer() must be durable, and the claim of an at-most-once event. What another commit may lose in a crash of
+--   the database, the ingress enqueues again.
+-- * The plans of the hot functions never depend on statistics: the table grows faster than it is analysed.
+
+-- The first UUIDv7 of an instant: the bound of a partition, and of a search by time.
+create function rejoinder.id_at(instant timestamptz) returns uuid
+language sql immutable strict parallel safe
+return (lpad(to_hex((extract(epoch from instant) * 1000)::bigint), 12, '0') || '70008000000000000000')::uuid;
+
+-- The class of an advisory lock. Its second key is a process ("alive") or a lane ("eager", "idle").
+create function rejoinder.lock_class(name text) returns integer
+language sql immutable strict parallel safe
+return case name
+    when 'alive' then 1382678529
+    when 'idle' then 1382678530
+    when 'eager' then 1382678531
+    when 'maintenance' then 1382678532
+end;
+
+create function rejoinder.channel(process integer) returns text
+language sql immutable strict parallel safe
+return 'rejoinder_' || process;
+
+-- How this transaction commits. A session's own stronger setting (remote_apply) is left alone.
+create function rejoinder.commit_durably(durably boolean) returns void
+language plpgsql as $$
+begin
+    if not durably then
+        perform set_config('synchronous_commit', 'off', true);
+    elsif current_setting('synchronous_commit') = 'off' then
+        perform set_config('synchronous_commit', 'on', true);
+    end if;
+end $$;
+
+-- ------------------------------------------------------------------------------------------------ waking
+
+-- After an enqueue has committed, on a transaction of its own: sees to it that somebody claims each of these nodes.
+-- An eager lane (awake, with a free slot) will claim again before it sleeps, so its nodes need nobody. Otherwise one
+-- idle lane is notified; a lane that fills up wakes the next. Nothing is lost in between: a lane takes its "idle" lock
+-- and then claims once more before it sleeps, so either the lock is seen here, or the event is seen there.
+create function rejoinder.wake(nodes text[]) returns integer
+language plpgsql as $$
+#variable_conflict use_column
+declare
+    uncovered text[] := array(select distinct n from unnest(nodes) as n);
+    idle rejoinder.lane[] := '{}';
+    woken integer := 0;
+    lane rejoinder.lane;
+begin
+    perform rejoinder.commit_durably(false);
+    for lane in select l.* from rejoinder.lane as l order by l.id loop
+        if not pg_try_advisory_xact_lock_shared(rejoinder.lock_class('eager'), lane.id) then
+            uncovered := array(
+                select n from unnest(uncovered) as n
+                 where (lane.nodes is not null and n <> all (lane.nodes)) or n = any (lane.excluding)
+            );
+            exit when uncovered = '{}';
+        elsif not pg_try_advisory_xact_lock_shared(rejoinder.lock_class('idle'), lane.id) then
+            idle := idle || lane;
+        end if;
+    end loop;
+    foreach lane in array idle loop
+        exit when uncovered = '{}';
+        if exists (
+            select from unnest(uncovered) as n
+             where (lane.nodes is null or n = any (lane.nodes)) and (n = any (lane.excluding)) is not true
+        ) then
+            perform pg_notify(rejoinder.channel(lane.process), 'wake ' || lane.id);
+            woken := woken + 1;
+            uncovered := array(
+                select n from unnest(uncovered) as n
+                 where (lane.nodes is not null and n <> all (lane.nodes)) or n = any (lane.excluding)
+            );
+        end if;
+    end loop;
+    return woken;
+end $$;
+
+-- A lane's attention, as session locks: 'eager' before it claims, 'idle' before its last look, 'full' when it has no slot
+-- left, or stops. To be called on a change only, on the session that claims.
+create function rejoinder.attend(lane integer, attention text) returns void
+language plpgsql
+set client_min_messages = error -- unlocking what is not held warns
+as $$
+begin
+    case attention
+    when 'eager' then
+        perform pg_advisory_lock(rejoinder.lock_class('eager'), lane);
+        perform pg_advisory_unlock(rejoinder.lock_class('idle'), lane);
+    when 'idle' then
+        perform pg_advisory_lock(rejoinder.lock_class('idle'), lane);
+        perform pg_advisory_unlock(rejoinder.lock_class('eager'), lane);
+    when 'full' then
+        perform pg_advisory_unlock(rejoinder.lock_class('eager'), lane);
+        perform pg_advisory_unlock(rejoinder.lock_class('idle'), lane);
+    end case;
+end $$;
+
+-- The nodes that a lane serves, by name.
+create function rejoinder.nodes_served(nodes text[], excluding text[]) returns text[]
+language sql stable parallel safe
+return case
+    when nodes is null then array(
+        select n.name from rejoinder.node as n where (n.name = any (excluding)) is not true
+    )
+    else nodes
+end;
+
+-- A lane that has just become full wakes another for what it leaves in the queue, if it leaves anything.
+create function rejoinder.pass_on(lane integer, after bigint default 0) returns integer
+language plpgsql
+set enable_seqscan = off
+set enable_bitmapscan = off
+set plan_cache_mode = force_generic_plan
+as $$
+#variable_conflict use_column
+declare
+    left_over text[];
+begin
+    left_over := array(
+        select n
+          from rejoinder.lane as l
+         cross join unnest(rejoinder.nodes_served(l.nodes, l.excluding)) as n
+         where l.id = pass_on.lane
+           and exists (
+               select from rejoinder.event as e where e.state = 'queued' and e.node = n and e.place >= pass_on.after
+           )
+    );
+    if left_over = '{}' then
+        return 0;
+    end if;
+    return rejoinder.wake(left_over);
+end $$;
+
+-- Tells each waiting ingress which of its events have come to an end, at most 200 in a notification (the limit is 8,000
+-- bytes). A hint: the ingress reads the answers itself.
+create function rejoinder.notify_ingresses(ingresses integer[], ids uuid[]) returns void
+language plpgsql as $$
+begin
+    perform rejoinder.commit_durably(false);
+    perform pg_notify(rejoinder.channel(part.ingress), 'done ' || part.list)
+       from (
+            select numbered.ingress, string_agg(numbered.id::text, ',') as list
+              from (
+                   select u.ingress, u.id, (row_number() over (partition by u.ingress) - 1) / 200 as chunk
+                     from unnest(ingresses, ids) as u (ingress, id)
+                    where u.ingress is not null
+              ) as numbered
+             group by numbered.ingress, numbered.chunk
+       ) as part;
+end $$;
+
+-- ------------------------------------------------------------------------------------------------ processes
+
+-- Registers a process on the session that stands for it: holds its "alive" lock for as long as the session lasts.
+-- "lanes" is [{"nodes": [..] | null, "excluding": [..] | null, "slots": n}, ..]; their ids come back in that order.
+-- With the id of an earlier registration the process takes that up again, after a lost connection.
+create function rejoinder.register(
+    role text, name text, host text, pid integer, version text, lanes jsonb default '[]', process integer default null,
+    out registered integer, out lane_ids integer[]
+)
+language plpgsql as $$
+#variable_conflict use_column
+declare
+    lane jsonb;
+    lane_id integer;
+begin
+    perform rejoinder.commit_durably(false);
+    update rejoinder.process as p
+       set heartbeat_at = clock_timestamp(), missing_since = null, stopped_at = null
+     where p.id = register.process and p.role = register.role
+    returning p.id into registered;
+    if registered is null then
+        insert into rejoinder.process (role, name, host, pid, version, slots)
+        values (
+            register.role, register.name, register.host, register.pid, register.version,
+            (select coalesce(sum((l ->> 'slots')::integer), 0) from jsonb_array_elements(lanes) as l)
+        )
+        returning id into registered;
+    end if;
+    -- An old session of the same process may still hold it; heartbeat() tries again.
+    perform pg_try_advisory_lock(rejoinder.lock_class('alive'), registered);
+
+    delete from rejoinder.lane as l where l.process = registered;
+    lane_ids := '{}';
+    for lane in select value from jsonb_array_elements(lanes) loop
+        insert into rejoinder.lane (process, nodes, excluding, slots)
+        values (
+            registered,
+            case when jsonb_typeof(lane -> 'nodes') = 'array'
+                then array(select jsonb_array_elements_text(lane -> 'nodes')) end,
+            case when jsonb_typeof(lane -> 'excluding') = 'array'
+                then array(select jsonb_array_elements_text(lane -> 'excluding')) end,
+            (lane ->> 'slots')::integer
+        )
+        returning id into lane_id;
+        lane_ids := lane_ids || lane_id;
+    end loop;
+end $$;
+
+-- Once a second, on the session that registered. "live" is false when the process was given up as dead (its events went
+-- to others, it must register again); "maintains" says that it is the one that calls recover().
+create function rejoinder.heartbeat(process integer, busy integer, out live boolean, out maintains boolean)
+language plpgsql as $$
+#variable_conflict use_column
+begin
+    perform rejoinder.commit_durably(false);
+    update rejoinder.process as p
+       set heartbeat_at = clock_timestamp(), missing_since = null, busy = heartbeat.busy
+     where p.id = heartbeat.process and p.stopped_at is null;
+    live := found;
+    -- Both locks are the session's, and taken again where it already has them: the server only counts that.
+    if live then
+        perform pg_try_advisory_lock(rejoinder.lock_class('alive'), process);
+    end if;
+    maintains := live and pg_try_advisory_lock(rejoinder.lock_class('maintenance'), 0);
+end $$;
+
+-- The nodes of a list that no live lane serves.
+create function rejoinder.unserved(nodes text[]) returns text[]
+language sql stable parallel safe
+return array(
+    select distinct n
+      from unnest(nodes) as n
+     where not exists (
+        select from rejoinder.lane as l
+         where (l.nodes is null or n = any (l.nodes)) and (n = any (l.excluding)) is not true
+     )
+);

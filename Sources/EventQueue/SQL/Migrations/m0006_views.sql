@@ -1,0 +1,192 @@
+-- What one sees from psql. No view shows a payload; \d+ explains each column.
+
+create view rejoinder.queue as
+select e.id,
+       e.node,
+       e.state,
+       date_trunc('milliseconds', clock_timestamp() - e.enqueued_at) as age,
+       date_trunc('milliseconds', e.deadline - clock_timestamp()) as time_left,
+       e.attempt,
+       p.name || ' (' || e.worker || ')' as worker,
+       e.endpoint
+  from rejoinder.event as e
+  left join rejoinder.process as p on p.id = e.worker
+ where e.state in ('queued', 'running')
+ order by e.place;
+comment on view rejoinder.queue is 'The live events: queued or running, oldest place first.';
+comment on column rejoinder.queue.id is 'The event''s id, a UUIDv7; takes cancel(id) and answer_by_hand(id, text).';
+comment on column rejoinder.queue.node is 'The system name of the bot''s node that called.';
+comment on column rejoinder.queue.state is 'queued: waits for a worker. running: a worker has claimed it.';
+comment on column rejoinder.queue.age is 'Time since the event was enqueued.';
+comment on column rejoinder.queue.time_left is 'Time until its deadline; negative when that has passed.';
+comment on column rejoinder.queue.attempt is 'How often it has been claimed; 0 before the first claim.';
+comment on column rejoinder.queue.worker is 'Name and id of the worker that runs it; see rejoinder.workers.';
+comment on column rejoinder.queue.endpoint is 'The path that was called.';
+
+create view rejoinder.recent as
+select e.id,
+       e.node,
+       e.finished_at as finished,
+       date_trunc('milliseconds', coalesce(e.claimed_at, e.finished_at) - e.enqueued_at) as waited,
+       date_trunc('milliseconds', e.finished_at - e.claimed_at) as took,
+       e.state,
+       e.attempt,
+       e.answer,
+       e.code,
+       e.error,
+       e.endpoint
+  from rejoinder.event as e
+ where e.state not in ('queued', 'running')
+ order by e.id desc;
+comment on view rejoinder.recent is 'The finished events, newest first, for as long as they are kept. Put a limit on it.';
+comment on column rejoinder.recent.id is 'The event''s id, a UUIDv7; takes retry(id) when it has no answer.';
+comment on column rejoinder.recent.node is 'The system name of the bot''s node that called.';
+comment on column rejoinder.recent.finished is 'When it came to its end.';
+comment on column rejoinder.recent.waited is 'Time in the queue, up to the start of its last attempt.';
+comment on column rejoinder.recent.took is 'Time from the start of its last attempt to its end; null when it was never claimed.';
+comment on column rejoinder.recent.state is 'answered, failed, expired (its deadline passed) or cancelled (nobody waited any more).';
+comment on column rejoinder.recent.attempt is 'How many attempts it took.';
+comment on column rejoinder.recent.answer is 'The answer, as it was sent to Haptik.';
+comment on column rejoinder.recent.code is 'Why there is no answer, in a word, or by_hand.';
+comment on column rejoinder.recent.error is 'What the last failed attempt said.';
+comment on column rejoinder.recent.endpoint is 'The path that was called.';
+
+create view rejoinder.overview as
+with live as (
+    select e.node,
+           count(*) filter (where e.state = 'queued') as queued,
+           count(*) filter (where e.state = 'running') as running,
+           clock_timestamp() - min(e.enqueued_at) as oldest
+      from rejoinder.event as e
+     where e.state in ('queued', 'running')
+     group by e.node
+), finished as (
+    select e.node, e.state, e.finished_at > clock_timestamp() - interval '1 minute' as last_minute,
+           extract(epoch from e.finished_at - e.enqueued_at) * 1000 as milliseconds
+      from rejoinder.event as e
+     where e.id >= rejoinder.id_at(clock_timestamp() - interval '1 hour')
+       and e.state not in ('queued', 'running')
+), counted as (
+    select f.node,
+           count(*) filter (where f.state = 'answered' and f.last_minute) as answered_minute,
+           count(*) filter (where f.state = 'answered') as answered_hour,
+           count(*) filter (where f.state = 'failed' and f.last_minute) as failed_minute,
+           count(*) filter (where f.state = 'failed') as failed_hour,
+           count(*) filter (where f.state = 'expired' and f.last_minute) as expired_minute,
+           count(*) filter (where f.state = 'expired') as expired_hour,
+           percentile_cont(array[0.5, 0.95, 0.99]) within group (order by f.milliseconds)
+               filter (where f.state = 'answered') as percentiles
+      from finished as f
+     group by f.node
+)
+select n.name as node,
+       coalesce(l.queued, 0) as queued,
+       coalesce(l.running, 0) as running,
+       date_trunc('milliseconds', l.oldest) as oldest,
+       coalesce(c.answered_minute, 0) as answered_minute,
+       coalesce(c.answered_hour, 0) as answered_hour,
+       coalesce(c.failed_minute, 0) as failed_minute,
+       coalesce(c.failed_hour, 0) as failed_hour,
+       coalesce(c.expired_minute, 0) as expired_minute,
+       coalesce(c.expired_hour, 0) as expired_hour,
+       round(c.percentiles[1]::numeric, 1) as p50_ms,
+       round(c.percentiles[2]::numeric, 1) as p95_ms,
+       round(c.percentiles[3]::numeric, 1) as p99_ms
+  from rejoinder.node as n
+  left join live as l on l.node = n.name
+  left join counted as c on c.node = n.name
+ order by n.name;
+comment on view rejoinder.overview is 'A row per node: what waits and runs now, and what became of the last hour''s events. Reads the last hour.';
+comment on column rejoinder.overview.node is 'The system name of the bot''s node.';
+comment on column rejoinder.overview.queued is 'Events that wait for a worker now.';
+comment on column rejoinder.overview.running is 'Events that a worker runs now.';
+comment on column rejoinder.overview.oldest is 'Age of the oldest live event.';
+comment on column rejoinder.overview.answered_minute is 'Answered in the last minute.';
+comment on column rejoinder.overview.answered_hour is 'Answered in the last hour.';
+comment on column rejoinder.overview.failed_minute is 'Failed (or refused by the handler) in the last minute.';
+comment on column rejoinder.overview.failed_hour is 'Failed (or refused by the handler) in the last hour.';
+comment on column rejoinder.overview.expired_minute is 'Expired in the last minute: no answer before the deadline.';
+comment on column rejoinder.overview.expired_hour is 'Expired in the last hour: no answer before the deadline.';
+comment on column rejoinder.overview.p50_ms is 'Median time from enqueue to answer in the last hour, milliseconds.';
+comment on column rejoinder.overview.p95_ms is '95th percentile of the same.';
+comment on column rejoinder.overview.p99_ms is '99th percentile of the same.';
+
+create view rejoinder.workers as
+select p.id,
+       p.name,
+       p.host,
+       p.pid,
+       case
+           when bool_or(l.nodes is null) then array['*']
+           else array(
+               select distinct n
+                 from rejoinder.lane as served, unnest(served.nodes) as n
+                where served.process = p.id
+           )
+       end as nodes,
+       p.slots,
+       p.busy,
+       date_trunc('milliseconds', clock_timestamp() - p.heartbeat_at) as heartbeat,
+       p.missing_since is not null as missing,
+       p.version,
+       p.started_at
+  from rejoinder.process as p
+  left join rejoinder.lane as l on l.process = p.id
+ where p.role = 'worker' and p.stopped_at is null
+ group by p.id
+ order by p.id;
+comment on view rejoinder.workers is 'The live worker processes.';
+comment on column rejoinder.workers.id is 'The process''s id in the queue; also in rejoinder.queue.worker.';
+comment on column rejoinder.workers.name is 'The worker''s name: its program, or what it was told.';
+comment on column rejoinder.workers.host is 'The host it runs on.';
+comment on column rejoinder.workers.pid is 'Its process id on that host.';
+comment on column rejoinder.workers.nodes is 'The nodes that it serves; {*} when it serves any.';
+comment on column rejoinder.workers.slots is 'How many events it handles at once.';
+comment on column rejoinder.workers.busy is 'How many slots were in use at the last heartbeat.';
+comment on column rejoinder.workers.heartbeat is 'Time since its last heartbeat; they come once a second, after 5 s it counts as dead.';
+comment on column rejoinder.workers.missing is 'Its session is gone or its heartbeat late: it is being given up.';
+comment on column rejoinder.workers.version is 'The version of Rejoinder that it was built with.';
+comment on column rejoinder.workers.started_at is 'When it registered.';
+
+comment on function rejoinder.enqueue is 'Inserts a batch of events; doing it again is harmless.';
+comment on function rejoinder.claim is 'Takes queued events for a worker, oldest first.';
+comment on function rejoinder.wake is 'Wakes idle workers for these nodes, unless an awake one will take them.';
+comment on function rejoinder.pass_on is 'A full lane wakes another for what it leaves in the queue.';
+comment on function rejoinder.attend is 'Says that a lane is eager, idle or full.';
+comment on function rejoinder.answer is 'Stores a batch of outcomes; accepts those whose claim is still the current one.';
+comment on function rejoinder.settle is 'After answer(): tells the ingresses, wakes workers for what was queued again.';
+comment on function rejoinder.results is 'What has become of these events, as far as they have come to an end.';
+comment on function rejoinder.held is 'The claims that a worker holds.';
+comment on function rejoinder.release is 'Gives claimed events back untouched.';
+comment on function rejoinder.abandon is 'Ends events that nobody waits for any more.';
+comment on function rejoinder.recover is 'Finds dead processes, requeues or fails their events, expires what is too late.';
+comment on function rejoinder.tidy is 'Makes partitions ahead, drops old ones, refreshes node.takes.';
+comment on function rejoinder.cancel is 'For an operator: ends a queued or running event; its caller gets a bot break.';
+comment on function rejoinder.retry is 'For an operator: queues an event again that ended without an answer.';
+comment on function rejoinder.answer_by_hand is 'For an operator: answers a waiting caller, select rejoinder.answer_by_hand(id, ''text'').';
+comment on function rejoinder.register is 'Registers a process on the session that stands for it.';
+comment on function rejoinder.deregister is 'Takes a process off in order.';
+comment on function rejoinder.heartbeat is 'Once a second by every process.';
+comment on function rejoinder.unserved is 'The nodes of a list that no live worker serves.';
+comment on function rejoinder.high_water is 'The last place given out.';
+comment on function rejoinder.id_at is 'The first UUIDv7 of an instant: where id >= rejoinder.id_at(now() - interval ''1 hour'').';
+
+create view rejoinder.help as
+select what, name, explanation
+  from (
+        select 1 as part, 'view' as what, c.relname::text as name, obj_description(c.oid, 'pg_class') as explanation
+          from pg_class as c
+         where c.relnamespace = 'rejoinder'::regnamespace and c.relkind = 'v'
+        union all
+        select 2, 'function',
+               p.proname || '(' || pg_get_function_identity_arguments(p.oid) || ')',
+               obj_description(p.oid, 'pg_proc')
+          from pg_proc as p
+         where p.pronamespace = 'rejoinder'::regnamespace
+       ) as entry
+ where explanation is not null
+ order by part, name;
+comment on view rejoinder.help is 'Every view and function, one line each.';
+comment on column rejoinder.help.what is 'view or function.';
+comment on column rejoinder.help.name is 'Its name, with the arguments of a function; all are in the schema rejoinder.';
+comment on column rejoinder.help.explanation is 'What it does.';

@@ -1,0 +1,2 @@
+-- $1 process
+select rejoinder.deregister($1)

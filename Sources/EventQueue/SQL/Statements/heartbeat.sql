@@ -1,0 +1,3 @@
+-- $1 process, $2 busy slots
+select live, maintains
+  from rejoinder.heartbeat($1, $2)

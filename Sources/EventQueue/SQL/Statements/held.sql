@@ -1,0 +1,3 @@
+-- $1 worker
+select id, place
+  from rejoinder.held($1)

@@ -1,0 +1,3 @@
+select version, name, checksum
+  from rejoinder.migration
+ order by version

@@ -1,0 +1,3 @@
+-- $1 low-water mark
+select requeued, cancelled, expired
+  from rejoinder.recover($1)

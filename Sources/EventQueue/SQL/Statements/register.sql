@@ -1,0 +1,3 @@
+-- $1 role, $2 name, $3 host, $4 pid, $5 version, $6 lanes, $7 earlier id
+select registered, lane_ids
+  from rejoinder.register($1, $2, $3, $4, $5, $6, $7)

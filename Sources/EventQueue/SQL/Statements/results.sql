@@ -1,0 +1,3 @@
+-- $1 ids
+select id, state::text, attempt, code, answer
+  from rejoinder.results($1)

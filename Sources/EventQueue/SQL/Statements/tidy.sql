@@ -1,0 +1,2 @@
+select made, dropped
+  from rejoinder.tidy()

@@ -1,0 +1,2 @@
+-- $1 nodes
+select rejoinder.wake($1)

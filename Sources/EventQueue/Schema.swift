@@ -1,0 +1,136 @@
+import Crypto
+package import PostgresClient
+
+/// The queue's schema in the database: forward only, each migration in one transaction, with its checksum on record.
+package struct Schema: Sendable {
+    /// One file of `SQL/Migrations`.
+    package struct Migration: Sendable, Hashable {
+        package let version: Int32
+        package let name: String
+        let script: String
+
+        var checksum: String {
+            SHA256.hash(data: Array(self.script.utf8)).reduce(into: "") { text, byte in
+                text += String(byte >> 4, radix: 16) + String(byte & 0xF, radix: 16)
+            }
+        }
+    }
+
+    package static let migrations = [
+        Migration(1, "tables", PackageResources.m0001_tables_sql),
+        Migration(2, "processes", PackageResources.m0002_processes_sql),
+        Migration(3, "path", PackageResources.m0003_path_sql),
+        Migration(4, "recovery", PackageResources.m0004_recovery_sql),
+        Migration(5, "operator", PackageResources.m0005_operator_sql),
+        Migration(6, "views", PackageResources.m0006_views_sql),
+    ]
+
+    /// Held by whoever migrates; others wait for it.
+    private static let lock = "select pg_advisory_lock(1382678533, 0)"
+    private static let unlock = "select pg_advisory_unlock(1382678533, 0)"
+
+    private let connection: PostgresConnection
+
+    package init(_ connection: PostgresConnection) {
+        self.connection = connection
+    }
+
+    /// Applies what is missing, and makes the first partitions.
+    ///
+    /// Any number of processes may do this at once: they take turns, and all but the first find nothing to do.
+    ///
+    /// - Returns: the migrations that this call applied.
+    @discardableResult
+    package func migrate(timeout: Duration = .seconds(600)) async throws(QueueError) -> [Migration] {
+        do throws(PostgresError) {
+            try await self.connection.run(script: "set statement_timeout = 0; " + Self.lock, timeout: timeout)
+        } catch {
+            throw QueueError(error)
+        }
+        let applied = try await self.applyMissing(timeout: timeout)
+        do throws(PostgresError) {
+            try await self.connection.run(script: Self.unlock, timeout: timeout)
+            try await self.connection.execute(PostgresCall(Statements.tidy))
+        } catch {
+            throw QueueError(error)
+        }
+        return applied
+    }
+
+    /// Whether the schema is what this program needs.
+    ///
+    /// - Throws: `.schemaOutdated` with what to do. A newer schema is fine: migrations keep older programs working.
+    package func check() async throws(QueueError) {
+        let applied = try await self.applied()
+        guard let missing = Self.migrations.first(where: { applied[$0.version] == nil }) else { return }
+        throw QueueError(
+            .schemaOutdated,
+            applied.isEmpty
+                ? "there is no schema \"rejoinder\" in this database: run `rejoinder migrate`"
+                : "the schema \"rejoinder\" lacks migration \(missing.version) (\(missing.name)): run `rejoinder migrate`"
+        )
+    }
+
+    private func applyMissing(timeout: Duration) async throws(QueueError) -> [Migration] {
+        do throws(PostgresError) {
+            let script = String(decoding: PackageResources.bookkeeping_sql, as: UTF8.self)
+            try await self.connection.run(
+                script: "set client_min_messages = warning; " + script + "; reset client_min_messages",
+                timeout: timeout
+            )
+        } catch {
+            throw QueueError(error)
+        }
+        let applied = try await self.applied()
+        var done: [Migration] = []
+        for migration in Self.migrations {
+            if let checksum = applied[migration.version] {
+                guard checksum == migration.checksum else {
+                    throw QueueError(
+                        .migrationChanged,
+                        "migration \(migration.version) (\(migration.name)) was applied in another form:"
+                            + " this program and the database's schema are of different lines"
+                    )
+                }
+                continue
+            }
+            try await self.apply(migration, timeout: timeout)
+            done.append(migration)
+        }
+        return done
+    }
+
+    private func apply(_ migration: Migration, timeout: Duration) async throws(QueueError) {
+        // A script of several statements is one transaction (the simple protocol's rule), with its record in it.
+        let record = """
+            insert into rejoinder.migration (version, name, checksum)
+            values (\(migration.version), '\(migration.name)', '\(migration.checksum)')
+            """
+        do throws(PostgresError) {
+            try await self.connection.run(script: migration.script + "\n;\n" + record, timeout: timeout)
+        } catch {
+            throw QueueError(
+                .migrationFailed,
+                "migration \(migration.version) (\(migration.name)) failed, nothing of it was kept: \(error)",
+                underlying: error
+            )
+        }
+    }
+
+    /// The checksums of the applied migrations, by version; empty where there is no schema.
+    private func applied() async throws(QueueError) -> [Int32: String] {
+        do throws(PostgresError) {
+            guard try await self.connection.execute(PostgresCall(Statements.schemaPresent)).bool(0, 0) else { return [:] }
+            let rows = try await self.connection.execute(PostgresCall(Statements.migrationsApplied))
+            return Dictionary(uniqueKeysWithValues: (0..<rows.count).map { (rows.integer($0, 0), rows.string($0, 2)) })
+        } catch {
+            throw QueueError(error)
+        }
+    }
+}
+
+extension Schema.Migration {
+    init(_ version: Int32, _ name: String, _ script: [UInt8]) {
+        self.init(version: version, name: name, script: String(decoding: script, as: UTF8.self))
+    }
+}

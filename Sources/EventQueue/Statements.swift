@@ -1,0 +1,35 @@
+import PostgresClient
+
+/// The statements of the queue's client, each from its file in `SQL/Statements`.
+enum Statements {
+    static let abandon = make("abandon", PackageResources.abandon_sql)
+    static let answer = make("answer", PackageResources.answer_sql)
+    static let attend = make("attend", PackageResources.attend_sql)
+    static let claim = make("claim", PackageResources.claim_sql)
+    static let deregister = make("deregister", PackageResources.deregister_sql)
+    static let enqueue = make("enqueue", PackageResources.enqueue_sql)
+    static let heartbeat = make("heartbeat", PackageResources.heartbeat_sql)
+    static let held = make("held", PackageResources.held_sql)
+    static let highWater = make("high_water", PackageResources.high_water_sql)
+    static let migrationsApplied = make("migrations_applied", PackageResources.migrations_applied_sql)
+    static let passOn = make("pass_on", PackageResources.pass_on_sql)
+    static let recover = make("recover", PackageResources.recover_sql)
+    static let register = make("register", PackageResources.register_sql)
+    static let release = make("release", PackageResources.release_sql)
+    static let results = make("results", PackageResources.results_sql)
+    static let schemaPresent = make("schema_present", PackageResources.schema_present_sql)
+    static let settle = make("settle", PackageResources.settle_sql)
+    static let tidy = make("tidy", PackageResources.tidy_sql)
+    static let unserved = make("unserved", PackageResources.unserved_sql)
+    static let wake = make("wake", PackageResources.wake_sql)
+
+    /// All that need the schema, for the test that prepares each of them.
+    static let all = [
+        abandon, answer, attend, claim, deregister, enqueue, heartbeat, held, highWater, migrationsApplied,
+        passOn, recover, register, release, results, settle, tidy, unserved, wake,
+    ]
+
+    private static func make(_ name: String, _ sql: [UInt8]) -> PostgresStatement {
+        PostgresStatement(name: name, sql: String(decoding: sql, as: UTF8.self))
+    }
+}

@@ -1,0 +1,87 @@
+import DequeModule
+
+/// The waiting callers, and what the database must still be told or asked for them: a pure state machine.
+///
+/// An event enters before it is enqueued, so that no answer can outrun it, and leaves exactly once, with its outcome.
+/// Until then its payload is kept: the ingress is the source of truth until it has replied.
+struct WaiterTable<Waiter: Sendable>: Sendable {
+    struct Entry: Sendable {
+        let event: NewEvent
+        let arrived: ContinuousClock.Instant
+        let waiter: Waiter
+    }
+
+    /// What one round trip carries.
+    struct Trip: Sendable {
+        var enqueue: [NewEvent] = []
+        var results: [EventID] = []
+        var abandon: [(id: EventID, state: String)] = []
+
+        var isEmpty: Bool { self.enqueue.isEmpty && self.results.isEmpty && self.abandon.isEmpty }
+    }
+
+    /// A batch has at most this many events, and about this many bytes of payload.
+    static var mostEvents: Int { 500 }
+    static var mostBytes: Int { 4 << 20 }
+
+    private(set) var entries: [EventID: Entry] = [:]
+    /// Bytes of payload that are kept for waiting callers.
+    private(set) var bytes = 0
+    private var toEnqueue: Deque<EventID> = []
+    private var toFetch: Deque<EventID> = []
+    private var toAbandon: Deque<(id: EventID, state: String)> = []
+
+    /// A caller starts to wait.
+    mutating func enter(_ event: NewEvent, at now: ContinuousClock.Instant, waiter: Waiter) {
+        self.entries[event.id] = Entry(event: event, arrived: now, waiter: waiter)
+        self.bytes += event.payload.count
+        self.toEnqueue.append(event.id)
+    }
+
+    /// A caller's wait ends; nil when it had ended before. With a state, the event is ended in the queue too.
+    mutating func leave(_ id: EventID, abandoningAs state: String? = nil) -> Waiter? {
+        guard let entry = self.entries.removeValue(forKey: id) else { return nil }
+        self.bytes -= entry.event.payload.count
+        if let state { self.toAbandon.append((id, state)) }
+        return entry.waiter
+    }
+
+    /// A notification says that these have come to an end; those that nobody waits for here are ignored.
+    mutating func finished(_ ids: some Sequence<EventID>) {
+        for id in ids where self.entries[id] != nil { self.toFetch.append(id) }
+    }
+
+    /// What was told or asked may have got lost with a connection: everything again, which is harmless.
+    mutating func reconcile() {
+        self.toEnqueue = Deque(self.entries.values.sorted { $0.arrived < $1.arrived }.map(\.event.id))
+        self.toFetch = self.toEnqueue
+    }
+
+    /// Asks again for those that have waited longer than this, in case a notification was lost.
+    mutating func refetch(waitingSince instant: ContinuousClock.Instant) {
+        for entry in self.entries.values where entry.arrived < instant { self.toFetch.append(entry.event.id) }
+    }
+
+    /// Takes the next round trip's load.
+    mutating func nextTrip() -> Trip {
+        var trip = Trip()
+        var bytes = 0
+        while trip.enqueue.count < Self.mostEvents, bytes < Self.mostBytes, let id = self.toEnqueue.popFirst() {
+            guard let event = self.entries[id]?.event else { continue }
+            bytes += event.payload.count
+            trip.enqueue.append(event)
+        }
+        while trip.results.count < Self.mostEvents, let id = self.toFetch.popFirst() {
+            if self.entries[id] != nil { trip.results.append(id) }
+        }
+        while trip.abandon.count < Self.mostEvents, let abandoned = self.toAbandon.popFirst() {
+            trip.abandon.append(abandoned)
+        }
+        return trip
+    }
+
+    /// A trip failed before its end: its load goes back. (What is still waited for is reconciled on the new connection.)
+    mutating func returned(_ trip: Trip) {
+        self.toAbandon.prepend(contentsOf: trip.abandon)
+    }
+}

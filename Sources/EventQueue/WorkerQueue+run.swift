@@ -1,0 +1,213 @@
+import Logging
+import PostgresClient
+
+extension WorkerQueue {
+    /// Keeps the queue going until it is drained, or the task cancelled.
+    package func run() async {
+        await withDiscardingTaskGroup { group in
+            group.addTask { await self.session.run() }
+            group.addTask { await self.poll() }
+            await self.exchangePersistently()
+            await self.session.deregister()
+            group.cancelAll()
+        }
+        await self.pool.closeIdle()
+    }
+
+    /// The backstop for what got lost: a look for events once a second, at what is held every five.
+    private func poll() async {
+        for tick in 1... {
+            try? await Task.sleep(for: .seconds(1))
+            if Task.isCancelled { return }
+            self.state.withLock { state in
+                state.table.woken()
+                if tick.isMultiple(of: 5), state.table.busy > 0 { state.shouldReconcile = true }
+            }
+            self.signal.yield()
+        }
+    }
+
+    private var isDone: Bool {
+        self.state.withLock { $0.isStopping && $0.table.isIdle } || Task.isCancelled
+    }
+
+    private func exchangePersistently() async {
+        var backoff = Backoff()
+        while !self.isDone, let connection = await self.connector.connectPersistently() {
+            let began = ContinuousClock.now
+            await self.exchange(on: connection)
+            await connection.close()
+            if self.isDone { return }
+            // A connection that fails at once, again and again, is not to be hammered.
+            if ContinuousClock.now - began > .seconds(1) { backoff = Backoff() }
+            try? await Task.sleep(for: backoff.next())
+        }
+    }
+
+    /// Trip after trip until the connection fails or all is done. Runs on the connection's own queue, so that nothing
+    /// hops between a signal and the statements that follow it.
+    private func exchange(on connection: isolated PostgresConnection) async {
+        self.state.withLock { state in
+            state.table.connectionLost()
+            state.shouldReconcile = true
+        }
+        var signals = self.work.makeAsyncIterator()
+        while connection.isOpen, !self.isDone {
+            let next: (trip: WorkerTable.Trip, process: Int32, laneIDs: [Int32])? = self.state.withLock { state in
+                guard let process = state.process else { return nil }
+                let trip = state.table.nextTrip()
+                return trip.isEmpty && !state.shouldReconcile ? nil : (trip, process, state.laneIDs)
+            }
+            guard let next else {
+                await signals.next(isolation: connection)
+                continue
+            }
+            do throws(PostgresError) {
+                try self.reconcile(worker: next.process, on: connection)
+                try self.carry(out: next.trip, worker: next.process, laneIDs: next.laneIDs, on: connection)
+            } catch {
+                self.state.withLock { $0.table.returned(next.trip) }
+                self.logger.warning("a round trip failed, trying again", metadata: ["error": "\(error)"])
+                return
+            }
+            // Lets handlers that need no time come in with the next trip.
+            await Task.yield()
+        }
+    }
+
+    /// Gives back what the database holds for this worker and the worker knows nothing of: claims that were granted on a
+    /// connection which broke before it could say so. No handler has seen them.
+    private func reconcile(worker: Int32, on connection: isolated PostgresConnection) throws(PostgresError) {
+        let isWanted = self.state.withLock { state in
+            defer { state.shouldReconcile = false }
+            return state.shouldReconcile
+        }
+        guard isWanted else { return }
+        let rows = try connection.execute(.held(worker: worker))
+        let unknown = self.state.withLock { state in
+            (0..<rows.count).map { (id: EventID(rows.uuid($0, 0)), place: rows.integer($0, 1, as: Int64.self)) }
+                .filter { !state.table.knows($0.id, place: $0.place) }
+        }
+        guard !unknown.isEmpty else { return }
+        self.logger.info("gave back claims that had got lost", metadata: ["events": "\(unknown.count)"])
+        try connection.execute(.release(worker: worker, unknown))
+    }
+
+    private func carry(
+        out trip: WorkerTable.Trip,
+        worker: Int32,
+        laneIDs: [Int32],
+        on connection: isolated PostgresConnection
+    ) throws(PostgresError) {
+        let released = trip.outcomes.filter { $0.outcome == .released }.map(\.claim)
+        let outcomes = trip.outcomes.filter { $0.outcome != .released }
+        let now = ContinuousClock.now
+
+        var calls: [PostgresCall] = []
+        if !outcomes.isEmpty { calls += [.answer(worker: worker, outcomes), .settle(outcomes)] }
+        if !released.isEmpty { calls.append(.release(worker: worker, released.map { ($0.id, $0.place) })) }
+        let highWaterAt = self.isSampleDue(for: trip, at: now) ? calls.count : nil
+        if highWaterAt != nil { calls.append(PostgresCall(Statements.highWater)) }
+        var claimAt: [Int?] = []
+        for (lane, step) in trip.steps {
+            if let attention = step.attend { calls.append(.attend(lane: laneIDs[lane], attention)) }
+            let place = self.state.withLock { $0.table.marks[lane].place(at: now) }
+            if step.passesOn { calls.append(.passOn(lane: laneIDs[lane], after: place)) }
+            claimAt.append(step.claim > 0 ? calls.count : nil)
+            if step.claim > 0 {
+                calls.append(.claim(worker: worker, lane: self.lanes[lane], count: step.claim, after: place))
+            }
+        }
+
+        guard !calls.isEmpty else { return }
+        let results = try connection.pipeline(calls)
+        if !outcomes.isEmpty { try self.check(results[0], of: outcomes, worker, on: connection) }
+        let highWater: Int64? = if let highWaterAt { try results[highWaterAt].get().integer(0, 0) } else { nil }
+        for ((lane, step), index) in zip(trip.steps, claimAt) {
+            guard let index else { continue }
+            self.take(try results[index].get(), lane: lane, of: step.claim, highWater: highWater, at: now)
+        }
+    }
+
+    private func isSampleDue(for trip: WorkerTable.Trip, at now: ContinuousClock.Instant) -> Bool {
+        self.state.withLock { state in
+            trip.steps.contains { $0.step.claim > 0 && state.table.marks[$0.lane].isSampleDue(at: now) }
+        }
+    }
+
+    private func take(
+        _ rows: PostgresRows,
+        lane: Int,
+        of asked: Int,
+        highWater: Int64?,
+        at now: ContinuousClock.Instant
+    ) {
+        let claims = (0..<rows.count).map { row in
+            Claim(
+                id: EventID(rows.uuid(row, 0)),
+                place: rows.integer(row, 1),
+                attempt: Int(rows.integer(row, 2, as: Int16.self)),
+                deadline: now + .milliseconds(rows.integer(row, 3, as: Int32.self)),
+                endpoint: rows.string(row, 5),
+                node: rows.string(row, 6),
+                payload: rows.bytes(row, 7),
+                lane: lane,
+                ingress: rows.optionalInteger(row, 4)
+            )
+        }
+        let emptiedBelow = claims.count < asked ? highWater : claims.lazy.map(\.place).max()
+        self.state.withLock { state in
+            state.table.claimed(claims, lane: lane)
+            if let emptiedBelow { state.table.marks[lane].note(emptiedBelow: emptiedBelow, at: now) }
+        }
+        if !claims.isEmpty { self.onEvent(.claimed(claims)) }
+    }
+
+    /// Which outcomes the database has not taken: their claims were no longer this worker's.
+    private func check(
+        _ result: Result<PostgresRows, PostgresError>,
+        of outcomes: [(claim: Claim, outcome: AttemptOutcome)],
+        _ worker: Int32,
+        on connection: isolated PostgresConnection
+    ) throws(PostgresError) {
+        switch result {
+        case .success(let rows):
+            guard rows.count < outcomes.count else { return }
+            let taken = Set((0..<rows.count).map { EventID(rows.uuid($0, 0)) })
+            for (claim, _) in outcomes where !taken.contains(claim.id) {
+                self.logger.info(
+                    "a late outcome was refused, the event is no longer this worker's",
+                    metadata: ["event.id": "\(claim.id)", "attempt": "\(claim.attempt)"]
+                )
+            }
+        case .failure(let error):
+            try self.answerApart(outcomes, after: error, worker, on: connection)
+        }
+    }
+
+    /// The database refused a batch of outcomes: finds whose fault it is, by halves, and lets the rest through.
+    private func answerApart(
+        _ outcomes: [(claim: Claim, outcome: AttemptOutcome)],
+        after error: PostgresError,
+        _ worker: Int32,
+        on connection: isolated PostgresConnection
+    ) throws(PostgresError) {
+        // Only data (class 22) and constraints (class 23) are an outcome's own fault.
+        guard let sqlState = error.sqlState, sqlState.hasPrefix("22") || sqlState.hasPrefix("23") else { throw error }
+        var parts = [Array(outcomes[..<(outcomes.count / 2)]), Array(outcomes[(outcomes.count / 2)...])]
+        if outcomes.count == 1, let claim = outcomes.first?.claim {
+            self.logger.error(
+                "the database refused an answer",
+                metadata: ["event.id": "\(claim.id)", "node": "\(claim.node)", "error": "\(error)"]
+            )
+            guard case .answered? = outcomes.first?.outcome else { return }
+            parts = [[(claim, .failed(code: "invalid_reply", error: "the database refused it: \(error.message)"))]]
+        }
+        for part in parts where !part.isEmpty {
+            let calls = [PostgresCall.answer(worker: worker, part), .settle(part)]
+            if case .failure(let error)? = try connection.pipeline(calls).first {
+                try self.answerApart(part, after: error, worker, on: connection)
+            }
+        }
+    }
+}

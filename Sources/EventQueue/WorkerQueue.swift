@@ -1,0 +1,97 @@
+package import Logging
+package import PostgresClient
+import Synchronization
+
+/// The queue as a worker uses it: it hands out claims, and takes outcomes.
+///
+/// One connection carries everything in pipelined round trips: the outcomes that have come in since the last one, and a
+/// claim for each lane that wants one.
+package final class WorkerQueue: Sendable {
+    /// What the worker is told, in order. Called on the connection's queue: must not block.
+    package enum Event: Sendable {
+        case claimed([Claim])
+        /// Nobody waits for this event any more, or it is no longer this worker's.
+        case cancelled(EventID)
+    }
+
+    struct State: Sendable {
+        var table: WorkerTable
+        var process: Int32?
+        var laneIDs: [Int32] = []
+        var isStopping = false
+        /// The worker's view and the database's may have come apart; or the connection is gone, and has not noticed.
+        var shouldReconcile = true
+    }
+
+    let connector: PostgresConnector
+    let pool: PostgresPool
+    let lanes: [LaneOptions]
+    let logger: Logger
+    let state: Shared<State>
+    let session: ProcessSession
+    let onEvent: @Sendable (Event) -> Void
+    let work: AsyncStream<Void>
+    let signal: AsyncStream<Void>.Continuation
+
+    /// - Parameter name: how the queue's views call this process.
+    package init(
+        configuration: PostgresConfiguration,
+        name: String,
+        lanes: [LaneOptions],
+        logger: Logger,
+        onEvent: @escaping @Sendable (Event) -> Void
+    ) {
+        self.connector = PostgresConnector(configuration, logger: logger)
+        self.pool = PostgresPool(self.connector, size: 1)
+        self.lanes = lanes
+        self.logger = logger
+        self.onEvent = onEvent
+        (self.work, self.signal) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
+        let state = Shared(State(table: WorkerTable(lanes: lanes)))
+        self.state = state
+        self.session = ProcessSession(
+            connector: self.connector,
+            pool: self.pool,
+            role: .worker,
+            name: name,
+            lanes: lanes,
+            logger: logger,
+            busy: { state.withLock { $0.table.busy } },
+            onEvent: { [signal] event in
+                switch event {
+                case .registered(let process, let laneIDs):
+                    state.withLock { state in
+                        state.process = process
+                        state.laneIDs = laneIDs
+                        state.shouldReconcile = true
+                        state.table.connectionLost()
+                    }
+                case .wake(let lane):
+                    state.withLock { $0.table.woken(lane: $0.laneIDs.firstIndex(of: lane)) }
+                case .cancel(let id): return onEvent(.cancelled(id))
+                case .done, .disconnected: return
+                }
+                signal.yield()
+            }
+        )
+    }
+
+    /// Registered with the database, and connected to it.
+    package var isReady: Bool { self.session.isConnected }
+
+    /// An attempt has ended: its slot is free, its outcome goes to the database with the next round trip. Ignored when
+    /// the claim has ended already.
+    package func finish(_ claim: Claim, _ outcome: AttemptOutcome) {
+        self.state.withLock { $0.table.finished(claim, outcome) }
+        self.signal.yield()
+    }
+
+    /// Claims nothing more. `run` returns when everything held has come to its outcome.
+    package func drain() {
+        self.state.withLock { state in
+            state.isStopping = true
+            state.table.drain()
+        }
+        self.signal.yield()
+    }
+}

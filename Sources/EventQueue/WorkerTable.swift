@@ -1,0 +1,78 @@
+import DequeModule
+
+/// What a worker holds and has to tell: a pure state machine.
+///
+/// A claim enters when the database has granted it and leaves when the database has taken its outcome (or refused it,
+/// since the claim was no longer this worker's). An outcome is kept until then, across lost connections.
+struct WorkerTable: Sendable {
+    /// What one round trip carries.
+    struct Trip: Sendable {
+        var outcomes: [(claim: Claim, outcome: AttemptOutcome)] = []
+        var steps: [(lane: Int, step: LaneMachine.Step)] = []
+
+        var isEmpty: Bool { self.outcomes.isEmpty && self.steps.isEmpty }
+    }
+
+    static let mostOutcomes = 500
+
+    var lanes: [LaneMachine]
+    var marks: [LowWaterMark]
+    private var held: [EventID: Claim] = [:]
+    private var outcomes: Deque<(claim: Claim, outcome: AttemptOutcome)> = []
+
+    init(lanes: [LaneOptions]) {
+        self.lanes = lanes.map { LaneMachine(slots: $0.slots) }
+        self.marks = lanes.map { _ in LowWaterMark() }
+    }
+
+    /// How many slots are in use.
+    var busy: Int { self.held.count }
+
+    /// Nothing is held, and every outcome has been taken.
+    var isIdle: Bool { self.held.isEmpty && self.outcomes.isEmpty }
+
+    /// Whether this claim is held, or its outcome on the way.
+    func knows(_ id: EventID, place: Int64) -> Bool {
+        self.held[id]?.place == place || self.outcomes.contains { $0.claim.id == id && $0.claim.place == place }
+    }
+
+    mutating func claimed(_ claims: [Claim], lane: Int) {
+        self.lanes[lane].claimed(claims.count)
+        for claim in claims { self.held[claim.id] = claim }
+    }
+
+    /// An attempt has ended; its slot is free from now on.
+    mutating func finished(_ claim: Claim, _ outcome: AttemptOutcome) {
+        guard self.held[claim.id]?.place == claim.place else { return }
+        self.held[claim.id] = nil
+        self.outcomes.append((claim, outcome))
+        self.lanes[claim.lane].slotFreed()
+    }
+
+    mutating func nextTrip() -> Trip {
+        var trip = Trip()
+        while trip.outcomes.count < Self.mostOutcomes, let next = self.outcomes.popFirst() { trip.outcomes.append(next) }
+        for lane in self.lanes.indices {
+            if let step = self.lanes[lane].step() { trip.steps.append((lane, step)) }
+        }
+        return trip
+    }
+
+    /// A trip failed before its end: its outcomes go back, to be sent again.
+    mutating func returned(_ trip: Trip) {
+        self.outcomes.prepend(contentsOf: trip.outcomes)
+    }
+
+    mutating func connectionLost() {
+        for lane in self.lanes.indices { self.lanes[lane].connectionLost() }
+    }
+
+    /// All lanes, or the one of that number, may find something.
+    mutating func woken(lane: Int? = nil) {
+        for index in self.lanes.indices where lane == nil || lane == index { self.lanes[index].woken() }
+    }
+
+    mutating func drain() {
+        for lane in self.lanes.indices { self.lanes[lane].drain() }
+    }
+}

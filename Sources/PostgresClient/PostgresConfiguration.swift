@@ -1,0 +1,37 @@
+/// Where the database is, and how patient one is with it.
+package struct PostgresConfiguration: Sendable {
+    /// Any libpq connection string or URI. Without it libpq's `PG*` variables rule.
+    package var connectionString: String?
+    /// Shown in `pg_stat_activity`.
+    package var applicationName: String
+    /// For each host and address that is tried.
+    package var connectTimeout: Duration = .seconds(3)
+    /// After this the server gives up a statement, and a little later we give up the connection.
+    package var statementTimeout: Duration = .seconds(8)
+
+    package init(connectionString: String?, applicationName: String) {
+        self.connectionString = connectionString
+        self.applicationName = applicationName
+    }
+
+    /// libpq's keywords in the order in which it reads them: those before `dbname` give way to the connection string.
+    ///
+    /// The keep-alive figures notice a peer that has silently gone in about 10 s instead of two hours. Among several
+    /// hosts the one that accepts writes is meant.
+    var keywords: [(String, String)] {
+        var keywords = [
+            ("connect_timeout", "\(max(2, self.connectTimeout.components.seconds))"),
+            ("target_session_attrs", "read-write"),
+            ("tcp_user_timeout", "10000"),
+            ("keepalives_idle", "5"),
+            ("keepalives_interval", "2"),
+            ("keepalives_count", "3"),
+            ("fallback_application_name", self.applicationName),
+        ]
+        if let connectionString {
+            keywords.append(("dbname", connectionString))
+        }
+        keywords.append(("client_encoding", "UTF8"))
+        return keywords
+    }
+}

@@ -1,0 +1,72 @@
+/// What went wrong between us and PostgreSQL.
+///
+/// `description` is safe to log: it carries the server's primary message and SQLSTATE. The server's detail and hint can
+/// quote values (payloads), so they are in `debugDescription` only.
+package struct PostgresError: Error, Sendable, CustomStringConvertible, CustomDebugStringConvertible {
+    /// The kind of failure, stable enough for a metric's label.
+    package enum Code: String, Sendable, Hashable {
+        /// No connection could be made.
+        case connectionFailed
+        /// The connection broke: nobody knows whether the statement was carried out.
+        case connectionLost
+        /// The server did not answer in time; the connection is closed. Nobody knows whether it was carried out.
+        case timedOut
+        /// The server refused the statement.
+        case server
+        /// The server's answer has not the shape that was expected.
+        case unexpectedResult
+    }
+
+    package let code: Code
+    package let message: String
+    /// Five characters, such as `40001`; only from the server.
+    package let sqlState: String?
+    /// `ERROR`, `FATAL` or `PANIC`; only from the server.
+    package let severity: String?
+    package let detail: String?
+    package let hint: String?
+
+    package init(
+        _ code: Code,
+        _ message: String,
+        sqlState: String? = nil,
+        severity: String? = nil,
+        detail: String? = nil,
+        hint: String? = nil
+    ) {
+        self.code = code
+        self.message = message
+        self.sqlState = sqlState
+        self.severity = severity
+        self.detail = detail
+        self.hint = hint
+    }
+
+    /// The statement may succeed on a new connection, with nothing changed.
+    ///
+    /// By class of SQLSTATE: 08 connection, 57P0x shutdown, 53 out of resources, 25006 a primary that became a standby,
+    /// 26000 a prepared statement that a pooler or a migration took away, 0A000 its result type changed.
+    package var isConnectionFailure: Bool {
+        switch self.code {
+        case .connectionFailed, .connectionLost, .timedOut: true
+        case .unexpectedResult: false
+        case .server:
+            self.sqlState.map { state in
+                ["08", "53", "57P0"].contains { state.hasPrefix($0) } || ["25006", "26000", "0A000"].contains(state)
+            } ?? true
+        }
+    }
+
+    /// The same statement may succeed if it is sent again: deadlock, serialization, lock or statement timeout.
+    package var isTransient: Bool {
+        self.isConnectionFailure || ["40001", "40P01", "55P03", "57014"].contains(self.sqlState)
+    }
+
+    package var description: String {
+        if let sqlState { "\(self.message) (SQLSTATE \(sqlState))" } else { self.message }
+    }
+
+    package var debugDescription: String {
+        [self.description, self.detail, self.hint].compactMap(\.self).joined(separator: "\n")
+    }
+}

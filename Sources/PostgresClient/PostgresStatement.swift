@@ -1,0 +1,22 @@
+/// A statement that each connection prepares once, under its name, when it is first used there.
+package struct PostgresStatement: Sendable, Hashable {
+    /// Unique among the statements of the process.
+    package let name: String
+    package let sql: String
+
+    package init(name: String, sql: String) {
+        self.name = name
+        self.sql = sql
+    }
+}
+
+/// A statement with its arguments. Each call is a transaction of its own.
+package struct PostgresCall: Sendable {
+    package let statement: PostgresStatement
+    package let arguments: PostgresArguments
+
+    package init(_ statement: PostgresStatement, _ arguments: PostgresArguments = PostgresArguments()) {
+        self.statement = statement
+        self.arguments = arguments
+    }
+}

@@ -1,0 +1,232 @@
+import CLibPQ
+import Logging
+
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#else
+import Darwin
+#endif
+
+/// libpq itself: owns the `PGconn`, and belongs to one `PostgresConnection`, on whose queue all of it runs.
+final class Session {
+    private var connection: OpaquePointer?
+    private let logger: Logger
+
+    init(logger: Logger) {
+        self.logger = logger
+    }
+
+    deinit {
+        self.finish()
+    }
+
+    var socket: Int32 { PQsocket(self.connection) }
+
+    func finish() {
+        PQfinish(self.connection)
+        self.connection = nil
+    }
+
+    // MARK: Connecting
+
+    func open(_ configuration: PostgresConfiguration) throws(PostgresError) {
+        let keywords = configuration.keywords
+        self.connection = Self.withCStrings(keywords.map(\.0)) { names in
+            Self.withCStrings(keywords.map(\.1)) { values in
+                PQconnectdbParams(names, values, 1)
+            }
+        }
+        guard PQstatus(self.connection) == CONNECTION_OK else { throw self.failure(.connectionFailed) }
+        let version = PQserverVersion(self.connection)
+        guard version >= 13_00_00 else {
+            throw PostgresError(
+                .connectionFailed,
+                "PostgreSQL 13 or later is needed, this is \(version / 10_000).\(version % 10_000)"
+            )
+        }
+        self.forwardNotices()
+        let timeout = configuration.statementTimeout.components.seconds
+        try self.run(
+            script: "set statement_timeout = '\(timeout)s'; set idle_in_transaction_session_timeout = '\(timeout)s'",
+            until: .now + configuration.statementTimeout
+        )
+        guard PQsetnonblocking(self.connection, 1) == 0, PQenterPipelineMode(self.connection) == 1 else {
+            throw self.failure(.connectionFailed)
+        }
+    }
+
+    /// The server's notices go to the log: warnings as warnings, the rest at debug.
+    private func forwardNotices() {
+        PQsetNoticeReceiver(
+            self.connection,
+            { context, result in
+                guard let context, let result else { return }
+                Unmanaged<Session>.fromOpaque(context).takeUnretainedValue().log(notice: result)
+            },
+            Unmanaged.passUnretained(self).toOpaque()  // Outlived by this object, which finishes the connection.
+        )
+    }
+
+    private func log(notice: OpaquePointer) {
+        let severity = Self.field(notice, REJOINDER_DIAG_SEVERITY) ?? "NOTICE"
+        self.logger.log(
+            level: severity == "WARNING" ? .warning : .debug,
+            "PostgreSQL says",
+            metadata: [
+                "postgres.severity": "\(severity)",
+                "postgres.message": "\(Self.field(notice, REJOINDER_DIAG_MESSAGE) ?? "")",
+            ]
+        )
+    }
+
+    // MARK: Statements
+
+    /// Queues a call, preceded by its preparation where this connection has not seen it yet, and ended by a sync, which
+    /// makes it a transaction of its own.
+    func send(_ call: PostgresCall, preparing: Bool) throws(PostgresError) {
+        let name = call.statement.name
+        if preparing, PQsendPrepare(self.connection, name, call.statement.sql, 0, nil) != 1 {
+            throw self.failure(.connectionLost)
+        }
+        let ranges = call.arguments.ranges
+        let sent = call.arguments.bytes.withUnsafeBytes { bytes in
+            let values = ranges.map { range in
+                range.flatMap { bytes.baseAddress?.advanced(by: $0.lowerBound).assumingMemoryBound(to: CChar.self) }
+            }
+            let lengths = ranges.map { Int32($0?.count ?? 0) }
+            let formats = [Int32](repeating: 1, count: ranges.count)
+            return PQsendQueryPrepared(self.connection, name, Int32(ranges.count), values, lengths, formats, 1)
+        }
+        guard sent == 1, PQpipelineSync(self.connection) == 1 else { throw self.failure(.connectionLost) }
+    }
+
+    /// The result of the oldest call that was sent.
+    func receive(
+        prepared: Bool,
+        until deadline: ContinuousClock.Instant
+    ) throws(PostgresError) -> Result<PostgresRows, PostgresError> {
+        var outcome: Result<PostgresRows, PostgresError>?
+        while true {
+            guard let result = try self.nextResult(until: deadline) else {
+                // Ends the results of one statement; on a broken connection nothing more would ever come.
+                if PQstatus(self.connection) == CONNECTION_OK { continue }
+                if case .failure(let error) = outcome { throw error }
+                throw self.failure(.connectionLost)
+            }
+            switch PQresultStatus(result) {
+            case PGRES_PIPELINE_SYNC:
+                PQclear(result)
+                return outcome ?? .failure(PostgresError(.unexpectedResult, "the server sent no result"))
+            case PGRES_TUPLES_OK, PGRES_COMMAND_OK:
+                // The preparation's own result comes first, and the call's replaces it.
+                outcome = .success(PostgresRows(taking: result))
+            case PGRES_PIPELINE_ABORTED:
+                // Follows the error that aborted it, which is the one to report.
+                PQclear(result)
+            default:
+                outcome = .failure(Self.error(of: result))
+                PQclear(result)
+            }
+        }
+    }
+
+    /// Outside the pipeline, by the simple protocol.
+    func run(script: String, until deadline: ContinuousClock.Instant) throws(PostgresError) {
+        let wasPipelining = PQpipelineStatus(self.connection) != PQ_PIPELINE_OFF
+        guard PQexitPipelineMode(self.connection) == 1, PQsendQuery(self.connection, script) == 1 else {
+            throw self.failure(.connectionLost)
+        }
+        var failure: PostgresError?
+        while let result = try self.nextResult(until: deadline) {
+            switch PQresultStatus(result) {
+            case PGRES_TUPLES_OK, PGRES_COMMAND_OK, PGRES_EMPTY_QUERY: break
+            default: failure = failure ?? Self.error(of: result)
+            }
+            PQclear(result)
+        }
+        if wasPipelining, PQenterPipelineMode(self.connection) != 1 { throw self.failure(.connectionLost) }
+        if let failure { throw failure }
+    }
+
+    private func nextResult(until deadline: ContinuousClock.Instant) throws(PostgresError) -> OpaquePointer? {
+        while true {
+            let unsent = PQflush(self.connection)
+            guard unsent >= 0 else { throw self.failure(.connectionLost) }
+            if unsent == 0, PQisBusy(self.connection) == 0 { return PQgetResult(self.connection) }
+            try self.waitForSocket(toWrite: unsent == 1, until: deadline)
+            try self.consumeInput()
+        }
+    }
+
+    private func waitForSocket(toWrite: Bool, until deadline: ContinuousClock.Instant) throws(PostgresError) {
+        while true {
+            let left = deadline - .now
+            guard left > .zero else {
+                throw PostgresError(.timedOut, "PostgreSQL did not answer in time")
+            }
+            let milliseconds = left.components.seconds * 1000 + left.components.attoseconds / 1_000_000_000_000_000 + 1
+            var descriptor = pollfd(
+                fd: PQsocket(self.connection),
+                events: Int16(POLLIN) | (toWrite ? Int16(POLLOUT) : 0),
+                revents: 0
+            )
+            let ready = poll(&descriptor, 1, Int32(clamping: milliseconds))
+            if ready > 0 { return }
+            if ready < 0, errno != EINTR {
+                throw PostgresError(.connectionLost, "poll failed: \(errno)")
+            }
+        }
+    }
+
+    // MARK: Input
+
+    func consumeInput() throws(PostgresError) {
+        guard PQconsumeInput(self.connection) == 1 else { throw self.failure(.connectionLost) }
+    }
+
+    func nextNotification() -> PostgresNotification? {
+        guard let notification = PQnotifies(self.connection) else { return nil }
+        defer { PQfreemem(notification) }
+        return PostgresNotification(
+            channel: String(cString: notification.pointee.relname),
+            payload: String(cString: notification.pointee.extra)
+        )
+    }
+
+    // MARK: Errors
+
+    private func failure(_ code: PostgresError.Code) -> PostgresError {
+        let text = PQerrorMessage(self.connection).map { String(cString: $0) } ?? ""
+        let line = text.split(whereSeparator: \.isNewline).joined(separator: "; ")
+        return PostgresError(code, line.isEmpty ? "the connection to PostgreSQL failed" : line)
+    }
+
+    private static func error(of result: OpaquePointer) -> PostgresError {
+        let severity = self.field(result, REJOINDER_DIAG_SEVERITY)
+        return PostgresError(
+            severity == nil || severity == "FATAL" || severity == "PANIC" ? .connectionLost : .server,
+            self.field(result, REJOINDER_DIAG_MESSAGE)
+                ?? PQresultErrorMessage(result).map { String(cString: $0) }?.split(whereSeparator: \.isNewline)
+                .joined(separator: "; ") ?? "unknown error",
+            sqlState: self.field(result, REJOINDER_DIAG_SQLSTATE),
+            severity: severity,
+            detail: self.field(result, REJOINDER_DIAG_DETAIL),
+            hint: self.field(result, REJOINDER_DIAG_HINT)
+        )
+    }
+
+    private static func field(_ result: OpaquePointer, _ code: Int32) -> String? {
+        PQresultErrorField(result, code).map { String(cString: $0) }
+    }
+
+    private static func withCStrings<R>(
+        _ strings: [String],
+        _ body: ([UnsafePointer<CChar>?]) -> R
+    ) -> R {
+        let copies = strings.map { strdup($0) }
+        defer { copies.forEach { free($0) } }
+        return body(copies.map { UnsafePointer($0) } + [nil])
+    }
+}
