@@ -24,7 +24,8 @@ struct LaneMachine: Sendable {
         var claim = 0
     }
 
-    private(set) var free: Int
+    private let slots: Int
+    private var free: Int
     private var attention = Attention.full
     private var isWoken = true
     private var isDraining = false
@@ -32,8 +33,12 @@ struct LaneMachine: Sendable {
     private var foundNothing = false
 
     init(slots: Int) {
+        self.slots = slots
         self.free = slots
     }
+
+    /// How many slots are in use.
+    var busy: Int { self.slots - self.free }
 
     /// The locks are gone with their connection: starts anew.
     mutating func connectionLost() {

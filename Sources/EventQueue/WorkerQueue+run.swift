@@ -3,11 +3,13 @@ import PostgresClient
 
 extension WorkerQueue {
     /// Keeps the queue going until it is drained, or the task cancelled.
-    package func run() async {
+    ///
+    /// - Parameter onEvent: called on the connection's queue; must not block.
+    package func run(_ onEvent: @escaping @Sendable (Event) -> Void) async {
         await withDiscardingTaskGroup { group in
             group.addTask { await self.session.run() }
             group.addTask { await self.poll() }
-            await self.exchangePersistently()
+            await self.exchangePersistently(onEvent)
             await self.session.deregister()
             group.cancelAll()
         }
@@ -21,7 +23,7 @@ extension WorkerQueue {
             if Task.isCancelled { return }
             self.state.withLock { state in
                 state.table.woken()
-                if tick.isMultiple(of: 5), state.table.busy > 0 { state.shouldReconcile = true }
+                if tick.isMultiple(of: 5), state.busy > 0 { state.shouldReconcile = true }
             }
             self.signal.yield()
         }
@@ -31,11 +33,11 @@ extension WorkerQueue {
         self.state.withLock { $0.isStopping && $0.table.isIdle } || Task.isCancelled
     }
 
-    private func exchangePersistently() async {
+    private func exchangePersistently(_ onEvent: @escaping @Sendable (Event) -> Void) async {
         var backoff = Backoff()
         while !self.isDone, let connection = await self.connector.connectPersistently() {
             let began = ContinuousClock.now
-            await self.exchange(on: connection)
+            await self.exchange(on: connection, onEvent)
             await connection.close()
             if self.isDone { return }
             // A connection that fails at once, again and again, is not to be hammered.
@@ -46,7 +48,10 @@ extension WorkerQueue {
 
     /// Trip after trip until the connection fails or all is done. Runs on the connection's own queue, so that nothing
     /// hops between a signal and the statements that follow it.
-    private func exchange(on connection: isolated PostgresConnection) async {
+    private func exchange(
+        on connection: isolated PostgresConnection,
+        _ onEvent: @Sendable (Event) -> Void
+    ) async {
         self.state.withLock { state in
             state.table.connectionLost()
             state.shouldReconcile = true
@@ -58,13 +63,15 @@ extension WorkerQueue {
                 let trip = state.table.nextTrip()
                 return trip.isEmpty && !state.shouldReconcile ? nil : (trip, process, state.laneIDs)
             }
+            for id in self.takeCancelled() { onEvent(.cancelled(id)) }
             guard let next else {
                 await signals.next(isolation: connection)
                 continue
             }
             do throws(PostgresError) {
                 try self.reconcile(worker: next.process, on: connection)
-                try self.carry(out: next.trip, worker: next.process, laneIDs: next.laneIDs, on: connection)
+                let claims = try self.carry(out: next.trip, worker: next.process, next.laneIDs, on: connection)
+                if !claims.isEmpty { onEvent(.claimed(claims)) }
             } catch {
                 self.state.withLock { $0.table.returned(next.trip) }
                 self.logger.warning("a round trip failed, trying again", metadata: ["error": "\(error)"])
@@ -96,9 +103,9 @@ extension WorkerQueue {
     private func carry(
         out trip: WorkerTable.Trip,
         worker: Int32,
-        laneIDs: [Int32],
+        _ laneIDs: [Int32],
         on connection: isolated PostgresConnection
-    ) throws(PostgresError) {
+    ) throws(PostgresError) -> [Claim] {
         let released = trip.outcomes.filter { $0.outcome == .released }.map(\.claim)
         let outcomes = trip.outcomes.filter { $0.outcome != .released }
         let now = ContinuousClock.now
@@ -119,14 +126,17 @@ extension WorkerQueue {
             }
         }
 
-        guard !calls.isEmpty else { return }
+        guard !calls.isEmpty else { return [] }
         let results = try connection.pipeline(calls)
         if !outcomes.isEmpty { try self.check(results[0], of: outcomes, worker, on: connection) }
         let highWater: Int64? = if let highWaterAt { try results[highWaterAt].get().integer(0, 0) } else { nil }
+        var claims: [Claim] = []
         for ((lane, step), index) in zip(trip.steps, claimAt) {
             guard let index else { continue }
-            self.take(try results[index].get(), lane: lane, of: step.claim, highWater: highWater, at: now)
+            let rows = try results[index].get()
+            claims += self.take(rows, lane: lane, of: step.claim, highWater: highWater, at: now)
         }
+        return claims
     }
 
     private func isSampleDue(for trip: WorkerTable.Trip, at now: ContinuousClock.Instant) -> Bool {
@@ -141,7 +151,7 @@ extension WorkerQueue {
         of asked: Int,
         highWater: Int64?,
         at now: ContinuousClock.Instant
-    ) {
+    ) -> [Claim] {
         let claims = (0..<rows.count).map { row in
             Claim(
                 id: EventID(rows.uuid(row, 0)),
@@ -160,7 +170,14 @@ extension WorkerQueue {
             state.table.claimed(claims, lane: lane)
             if let emptiedBelow { state.table.marks[lane].note(emptiedBelow: emptiedBelow, at: now) }
         }
-        if !claims.isEmpty { self.onEvent(.claimed(claims)) }
+        return claims
+    }
+
+    private func takeCancelled() -> [EventID] {
+        self.state.withLock { state in
+            defer { state.cancelled = [] }
+            return state.cancelled
+        }
     }
 
     /// Which outcomes the database has not taken: their claims were no longer this worker's.

@@ -7,7 +7,7 @@ import Synchronization
 /// One connection carries everything in pipelined round trips: the outcomes that have come in since the last one, and a
 /// claim for each lane that wants one.
 package final class WorkerQueue: Sendable {
-    /// What the worker is told, in order. Called on the connection's queue: must not block.
+    /// What the worker is told, in order.
     package enum Event: Sendable {
         case claimed([Claim])
         /// Nobody waits for this event any more, or it is no longer this worker's.
@@ -18,9 +18,13 @@ package final class WorkerQueue: Sendable {
         var table: WorkerTable
         var process: Int32?
         var laneIDs: [Int32] = []
+        var cancelled: [EventID] = []
         var isStopping = false
         /// The worker's view and the database's may have come apart; or the connection is gone, and has not noticed.
         var shouldReconcile = true
+
+        /// How many slots are in use.
+        var busy: Int { self.table.lanes.reduce(0) { $0 + $1.busy } }
     }
 
     let connector: PostgresConnector
@@ -29,7 +33,6 @@ package final class WorkerQueue: Sendable {
     let logger: Logger
     let state: Shared<State>
     let session: ProcessSession
-    let onEvent: @Sendable (Event) -> Void
     let work: AsyncStream<Void>
     let signal: AsyncStream<Void>.Continuation
 
@@ -38,14 +41,12 @@ package final class WorkerQueue: Sendable {
         configuration: PostgresConfiguration,
         name: String,
         lanes: [LaneOptions],
-        logger: Logger,
-        onEvent: @escaping @Sendable (Event) -> Void
+        logger: Logger
     ) {
         self.connector = PostgresConnector(configuration, logger: logger)
         self.pool = PostgresPool(self.connector, size: 1)
         self.lanes = lanes
         self.logger = logger
-        self.onEvent = onEvent
         (self.work, self.signal) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
         let state = Shared(State(table: WorkerTable(lanes: lanes)))
         self.state = state
@@ -56,7 +57,7 @@ package final class WorkerQueue: Sendable {
             name: name,
             lanes: lanes,
             logger: logger,
-            busy: { state.withLock { $0.table.busy } },
+            busy: { state.withLock { $0.busy } },
             onEvent: { [signal] event in
                 switch event {
                 case .registered(let process, let laneIDs):
@@ -68,7 +69,8 @@ package final class WorkerQueue: Sendable {
                     }
                 case .wake(let lane):
                     state.withLock { $0.table.woken(lane: $0.laneIDs.firstIndex(of: lane)) }
-                case .cancel(let id): return onEvent(.cancelled(id))
+                case .cancel(let id):
+                    state.withLock { $0.cancelled.append(id) }
                 case .done, .disconnected: return
                 }
                 signal.yield()
@@ -79,10 +81,21 @@ package final class WorkerQueue: Sendable {
     /// Registered with the database, and connected to it.
     package var isReady: Bool { self.session.isConnected }
 
-    /// An attempt has ended: its slot is free, its outcome goes to the database with the next round trip. Ignored when
-    /// the claim has ended already.
-    package func finish(_ claim: Claim, _ outcome: AttemptOutcome) {
-        self.state.withLock { $0.table.finished(claim, outcome) }
+    /// An attempt has come to its outcome, which goes to the database with the next round trip; nil when there is nothing
+    /// to tell. Ignored when the claim has ended already.
+    ///
+    /// - Parameter freesSlot: false while the handler still runs, though nobody waits for it: `freeSlot` must follow.
+    package func finish(_ claim: Claim, _ outcome: AttemptOutcome?, freesSlot: Bool = true) {
+        self.state.withLock { state in
+            state.table.finished(claim, outcome)
+            if freesSlot { state.table.lanes[claim.lane].slotFreed() }
+        }
+        self.signal.yield()
+    }
+
+    /// The handler of a claim that had been finished without freeing its slot has returned.
+    package func freeSlot(of claim: Claim) {
+        self.state.withLock { $0.table.lanes[claim.lane].slotFreed() }
         self.signal.yield()
     }
 

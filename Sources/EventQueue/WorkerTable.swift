@@ -25,9 +25,6 @@ struct WorkerTable: Sendable {
         self.marks = lanes.map { _ in LowWaterMark() }
     }
 
-    /// How many slots are in use.
-    var busy: Int { self.held.count }
-
     /// Nothing is held, and every outcome has been taken.
     var isIdle: Bool { self.held.isEmpty && self.outcomes.isEmpty }
 
@@ -41,12 +38,11 @@ struct WorkerTable: Sendable {
         for claim in claims { self.held[claim.id] = claim }
     }
 
-    /// An attempt has ended; its slot is free from now on.
-    mutating func finished(_ claim: Claim, _ outcome: AttemptOutcome) {
+    /// An attempt has come to its outcome; nil when the database knows it already, or must not be told.
+    mutating func finished(_ claim: Claim, _ outcome: AttemptOutcome?) {
         guard self.held[claim.id]?.place == claim.place else { return }
         self.held[claim.id] = nil
-        self.outcomes.append((claim, outcome))
-        self.lanes[claim.lane].slotFreed()
+        if let outcome { self.outcomes.append((claim, outcome)) }
     }
 
     mutating func nextTrip() -> Trip {

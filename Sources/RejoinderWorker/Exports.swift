@@ -1,0 +1,3 @@
+// The one re-export of the package: a handler is written in the contract's terms (`WebhookEvent`, `Entity`, `Reply`), so
+// `import RejoinderWorker` is all that a worker's source needs.
+@_exported public import HaptikWebhook

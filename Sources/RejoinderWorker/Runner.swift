@@ -1,0 +1,173 @@
+import EventQueue
+import HaptikWebhook
+import Logging
+import Synchronization
+
+/// Runs handlers: one task per claim, cancelled at its deadline or when nobody waits for it any more.
+///
+/// A handler may ignore its cancellation. Its event has its outcome in time all the same; only the slot stays taken until
+/// the handler returns.
+final class Runner: Sendable {
+    private struct Attempt {
+        let claim: Claim
+        let task: Task<Void, Never>
+    }
+
+    private let handlers: Handlers
+    private let queue: WorkerQueue
+    private let logger: Logger
+    private let attempts = Mutex<[EventID: Attempt]>([:])
+    /// The places of claims that have ended while their handler goes on.
+    private let overrunning = Mutex<Set<Int64>>([])
+    private let deadlines = DeadlineQueue<Limit>()
+
+    private struct Limit: Sendable {
+        enum Kind: Sendable { case deadline, timeLimit, overrun }
+        let kind: Kind
+        let claim: Claim
+    }
+
+    init(handlers: Handlers, queue: WorkerQueue, logger: Logger) {
+        self.handlers = handlers
+        self.queue = queue
+        self.logger = logger
+    }
+
+    /// Takes claims and runs them until the queue is drained.
+    func run() async {
+        await withDiscardingTaskGroup { group in
+            group.addTask {
+                await self.deadlines.run { limits in limits.forEach { self.reached($0) } }
+            }
+            await self.queue.run { event in
+                switch event {
+                case .claimed(let claims): claims.forEach { self.start($0) }
+                case .cancelled(let id): self.cancel(id)
+                }
+            }
+            group.cancelAll()
+        }
+    }
+
+    /// Claims nothing more; `run` returns when all that is held has its outcome.
+    func drain() { self.queue.drain() }
+
+    private func start(_ claim: Claim) {
+        let handle = self.handlers.handle(for: claim.node)
+        self.attempts.withLock { attempts in
+            // Bridges from the queue's synchronous event, and can be left behind when its handler ignores cancellation.
+            let task = Task(name: "event \(claim.id)") {
+                let outcome = await self.attempt(claim, handle)
+                self.end(claim, outcome)
+            }
+            attempts[claim.id] = Attempt(claim: claim, task: task)
+        }
+        self.deadlines.insert(Limit(kind: .deadline, claim: claim), at: claim.deadline)
+        if let limit = handle?.options.timeLimit, .now + limit < claim.deadline {
+            self.deadlines.insert(Limit(kind: .timeLimit, claim: claim), at: .now + limit)
+        }
+    }
+
+    private func attempt(_ claim: Claim, _ handle: Handle?) async -> AttemptOutcome {
+        guard let handle else {
+            return .failed(code: "no_handler", error: "this worker has no handler for the node")
+        }
+        var logger = self.logger
+        logger[metadataKey: "event.id"] = "\(claim.id)"
+        logger[metadataKey: "node"] = "\(claim.node)"
+        logger[metadataKey: "attempt"] = "\(claim.attempt)"
+        do {
+            let event = try WebhookEvent(parsing: claim.payload)
+            let context = HandlerContext(
+                eventID: claim.id,
+                attempt: claim.attempt,
+                deadline: claim.deadline,
+                endpoint: claim.endpoint,
+                logger: logger
+            )
+            switch try await handle.body(event, context).kind {
+            case .reply(let reply):
+                if reply.detailsCharacters > 500 {
+                    logger.warning("the reply's details have over 500 characters, Haptik may refuse them")
+                }
+                return .answered(try reply.encoded())
+            case .refusal(let reason):
+                return .failed(code: "refused", error: Self.stored(reason))
+            }
+        } catch let error as ContractError {
+            return .failed(code: "invalid_event", error: error.message)
+        } catch let error as ReplyError {
+            logger.error("the handler's reply is invalid", metadata: ["error": "\(error)"])
+            return .retry(code: "invalid_reply", error: error.message)
+        } catch {
+            // The text may quote the event: it goes to the database, whose rows expire, not to the log.
+            logger.error("the handler threw", metadata: ["error.type": "\(type(of: error))"])
+            await Self.pause(after: claim)
+            return .retry(code: "handler_failed", error: Self.stored("\(error)"))
+        }
+    }
+
+    /// A moment before the next attempt, longer each time: what failed just now would likely fail again.
+    private static func pause(after claim: Claim) async {
+        let upper = Duration.milliseconds(100) * (1 << min(claim.attempt - 1, 5))
+        try? await Task.sleep(for: min(upper * Double.random(in: 0.5...1), max(.zero, claim.deadline - .now)))
+    }
+
+    /// PostgreSQL's text has no NUL; and a megabyte of error helps nobody.
+    private static func stored(_ text: String) -> String {
+        String(text.prefix(1000)).replacing("\0", with: "\u{FFFD}")
+    }
+
+    /// The handler has returned.
+    private func end(_ claim: Claim, _ outcome: AttemptOutcome) {
+        if self.take(claim) != nil {
+            self.queue.finish(claim, outcome)
+        } else {
+            self.queue.freeSlot(of: claim)
+        }
+    }
+
+    private func cancel(_ id: EventID) {
+        guard let attempt = self.attempts.withLock({ $0.removeValue(forKey: id) }) else { return }
+        attempt.task.cancel()
+        self.queue.finish(attempt.claim, nil, freesSlot: false)
+        self.watchOverrun(of: attempt.claim, attempt.task)
+    }
+
+    private func reached(_ limit: Limit) {
+        let claim = limit.claim
+        guard limit.kind != .overrun else { return self.reportOverrun(of: claim) }
+        guard let attempt = self.take(claim) else { return }
+        attempt.task.cancel()
+        let outcome: AttemptOutcome =
+            limit.kind == .deadline ? .expired : .retry(code: "time_limit", error: "the handler ran into its time limit")
+        self.queue.finish(claim, outcome, freesSlot: false)
+        self.watchOverrun(of: claim, attempt.task)
+    }
+
+    /// Ends the attempt for the queue; nil when that has happened before.
+    private func take(_ claim: Claim) -> Attempt? {
+        self.attempts.withLock { attempts in
+            guard attempts[claim.id]?.claim.place == claim.place else { return nil }
+            return attempts.removeValue(forKey: claim.id)
+        }
+    }
+
+    private func watchOverrun(of claim: Claim, _ task: Task<Void, Never>) {
+        self.overrunning.withLock { _ = $0.insert(claim.place) }
+        self.deadlines.insert(Limit(kind: .overrun, claim: claim), at: .now + .seconds(2))
+        // Bridges from the synchronous report of a deadline; ends when the handler does.
+        Task(name: "overrun of event \(claim.id)") {
+            await task.value
+            self.overrunning.withLock { _ = $0.remove(claim.place) }
+        }
+    }
+
+    private func reportOverrun(of claim: Claim) {
+        guard self.overrunning.withLock({ $0.contains(claim.place) }) else { return }
+        self.logger.error(
+            "a handler ignores its cancellation, its slot stays taken until it returns",
+            metadata: ["event.id": "\(claim.id)", "node": "\(claim.node)"]
+        )
+    }
+}

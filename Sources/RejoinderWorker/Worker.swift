@@ -1,0 +1,61 @@
+import EventQueue
+public import Logging
+import PostgresClient
+public import ServiceLifecycle
+
+/// A worker, as a service: claims events of its handlers' nodes, runs the handlers, stores their answers.
+///
+/// `WorkerProgram` makes a whole program of it; inside a program of one's own it goes into the `ServiceGroup`. On graceful
+/// shutdown it claims nothing more, and returns when every handler has ended, at the latest at their deadlines.
+public struct Worker: Service {
+    private let runner: Runner
+    private let logger: Logger
+    private let configuration: PostgresConfiguration
+
+    /// - Parameters:
+    ///   - handlers: at least one.
+    ///   - databaseURL: any libpq connection string or URI; nil leaves libpq its own `PG*` variables.
+    ///   - name: what the queue's views call it.
+    ///   - slots: how many events are handled at once, for all handlers without a concurrency of their own.
+    ///   - logger: gets one line per change of state, and none that holds an event's contents.
+    public init(
+        handlers: Handlers,
+        databaseURL: String?,
+        name: String,
+        slots: Int = Worker.defaultSlots,
+        logger: Logger
+    ) {
+        precondition(slots > 0, "a worker has at least one slot")
+        self.logger = logger
+        self.configuration = PostgresConfiguration(connectionString: databaseURL, applicationName: name)
+        let queue = WorkerQueue(
+            configuration: self.configuration,
+            name: name,
+            lanes: handlers.lanes(slots: slots),
+            logger: logger
+        )
+        self.runner = Runner(handlers: handlers, queue: queue, logger: logger)
+    }
+
+    /// Enough for handlers that mostly wait for others.
+    public static let defaultSlots = 64
+
+    /// Runs until graceful shutdown or cancellation. A database that is away is waited for.
+    public func run() async throws {
+        await withGracefulShutdownHandler {
+            await self.runner.run()
+        } onGracefulShutdown: {
+            self.logger.info("draining: no new claims")
+            self.runner.drain()
+        }
+    }
+
+    /// Whether the database can be reached and has the schema.
+    ///
+    /// - Throws: the one-line reason, with what to do.
+    func preflight() async throws {
+        let connection = try await PostgresConnection.connect(self.configuration, logger: self.logger)
+        try await Schema(connection).check()
+        await connection.close()
+    }
+}

@@ -1,0 +1,126 @@
+import ArgumentParser
+import EventQueue
+import Logging
+import PostgresClient
+import ServiceLifecycle
+import Settings
+import UnixSignals
+
+#if canImport(FoundationEssentials)
+import FoundationEssentials
+#else
+import Foundation
+#endif
+
+/// A worker as a whole program: its handlers, and `@main`.
+///
+///     @main
+///     struct PriceWorker: WorkerProgram {
+///         let handlers = Handlers {
+///             Handle("price") { event, context in .success("1599") }
+///         }
+///     }
+///
+/// It reads `DATABASE_URL` (or libpq's `PG*` variables) and the settings that `--help` lists, drains on SIGTERM and
+/// SIGINT, and exits with 78 and one line when it was told something malformed.
+public protocol WorkerProgram: Sendable {
+    /// Called once, when the program starts.
+    init()
+
+    /// What the worker does.
+    var handlers: Handlers { get }
+
+    /// What the queue's views call it, unless `REJOINDER_NAME` says otherwise.
+    static var name: String { get }
+}
+
+extension WorkerProgram {
+    /// The program's own name.
+    public static var name: String {
+        CommandLine.arguments.first.flatMap { $0.split(separator: "/").last.map(String.init) } ?? "worker"
+    }
+
+    /// Runs the program.
+    public static func main() async {
+        await WorkerCommand<Self>.main()
+    }
+}
+
+/// The command line of a worker program.
+struct WorkerCommand<Program: WorkerProgram>: AsyncParsableCommand {
+    static var configuration: CommandConfiguration {
+        CommandConfiguration(
+            commandName: Program.name,
+            abstract: "A Rejoinder worker.",
+            discussion: """
+                DATABASE_URL is any libpq connection string or URI; without it libpq's PG* variables rule. Each option is \
+                also an environment variable, such as REJOINDER_SLOTS for --slots.
+                """,
+            version: Version.current
+        )
+    }
+
+    @Option(help: ArgumentHelp(stringLiteral: WorkerSettings.slots.help))
+    var slots: String?
+
+    @Option(help: ArgumentHelp(stringLiteral: WorkerSettings.name.help))
+    var name: String?
+
+    @Option(help: ArgumentHelp(stringLiteral: CommonSettings.logLevel.help))
+    var logLevel: String?
+
+    func run() async throws {
+        do {
+            try await self.runWorker()
+        } catch let error as SettingError {
+            StandardError.print("\(Program.name): \(error)")
+            throw ExitCode(SettingError.exitCode)
+        } catch let error as QueueError {
+            StandardError.print("\(Program.name): \(error)")
+            throw ExitCode(error.code == .schemaOutdated ? SettingError.exitCode : 1)
+        }
+    }
+
+    private func runWorker() async throws {
+        let environment = ProcessInfo.processInfo.environment
+        let settings = try await SettingsReader(
+            options: ["slots": self.slots, "name": self.name, "log.level": self.logLevel],
+            environment: environment
+        )
+        let name = try await settings.optional(WorkerSettings.name) ?? Program.name
+        let logger = Logger.program(name, level: try await settings.required(CommonSettings.logLevel))
+        let worker = Worker(
+            handlers: Program().handlers,
+            databaseURL: CommonSettings.databaseURL(in: environment),
+            name: name,
+            slots: try await settings.required(WorkerSettings.slots),
+            logger: logger
+        )
+        do {
+            try await worker.preflight()
+        } catch let error as PostgresError {
+            // Away is not wrong: the worker waits for it.
+            logger.warning("starting without the database", metadata: ["error": "\(error)"])
+        }
+        var configuration = ServiceGroupConfiguration(
+            services: [worker],
+            gracefulShutdownSignals: [.sigterm, .sigint],
+            logger: logger
+        )
+        // Handlers end at their deadlines, 30 s at most after the event came.
+        configuration.maximumGracefulShutdownDuration = .seconds(32)
+        configuration.maximumCancellationDuration = .seconds(5)
+        try await ServiceGroup(configuration: configuration).run()
+    }
+}
+
+/// What a worker program can be told, beside the common settings.
+enum WorkerSettings {
+    static let slots = Setting.integer(
+        "slots",
+        help: "How many events are handled at once. Default: \(Worker.defaultSlots).",
+        in: 1...10_000,
+        default: Worker.defaultSlots
+    )
+    static let name = Setting.text("name", help: "What the queue's views call this worker. Default: the program's name.")
+}

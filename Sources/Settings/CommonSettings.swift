@@ -1,0 +1,26 @@
+package import Logging
+
+/// The settings that every program has.
+package enum CommonSettings {
+    package static let logLevel = Setting(
+        "log.level",
+        help: "How much is logged: trace, debug, info, notice, warning, error, critical. Default: info.",
+        expected: "trace, debug, info, notice, warning, error or critical",
+        default: Logger.Level.info
+    ) { Logger.Level(rawValue: $0.lowercased()) }
+
+    /// `DATABASE_URL`, the one variable without our prefix: any libpq connection string or URI. Nil leaves libpq its own
+    /// `PG*` variables. An empty one counts as not set.
+    package static func databaseURL(in environment: [String: String]) -> String? {
+        environment["DATABASE_URL"].flatMap { $0.isEmpty ? nil : $0 }
+    }
+}
+
+extension Logger {
+    /// A program's logger, to standard error.
+    package static func program(_ label: String, level: Logger.Level) -> Logger {
+        var logger = Logger(label: label) { StreamLogHandler.standardError(label: $0) }
+        logger.logLevel = level
+        return logger
+    }
+}
