@@ -41,6 +41,7 @@ extension WorkerProgram {
     }
 
     /// Runs the program.
+    @concurrent  // What `@main` looks for; a nonsending one it does not find.
     public static func main() async {
         await WorkerCommand<Self>.main()
     }
