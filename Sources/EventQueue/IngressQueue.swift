@@ -104,7 +104,9 @@ package final class IngressQueue: Sendable {
         return nil
     }
 
-    private func abandon(_ id: EventID) {
+    /// The caller has gone: ends its wait with `.abandoned`, also when that has not begun yet. Only while `outcome(of:)`
+    /// has not returned.
+    package func abandon(_ id: EventID) {
         let waiter: Waiter? = self.state.withLock { state in
             let waiter = state.table.leave(id, abandoningAs: "cancelled")
             if waiter == nil { state.cancelledEarly.insert(id) }
