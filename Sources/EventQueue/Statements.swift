@@ -19,6 +19,9 @@ enum Statements {
     static let results = make("results", PackageResources.results_sql)
     static let schemaPresent = make("schema_present", PackageResources.schema_present_sql)
     static let settle = make("settle", PackageResources.settle_sql)
+    static let statusFailures = make("status_failures", PackageResources.status_failures_sql)
+    static let statusOverview = make("status_overview", PackageResources.status_overview_sql)
+    static let statusWorkers = make("status_workers", PackageResources.status_workers_sql)
     static let tidy = make("tidy", PackageResources.tidy_sql)
     static let unserved = make("unserved", PackageResources.unserved_sql)
     static let wake = make("wake", PackageResources.wake_sql)
@@ -26,7 +29,8 @@ enum Statements {
     /// All that need the schema, for the test that prepares each of them.
     static let all = [
         abandon, answer, attend, claim, deregister, enqueue, heartbeat, held, highWater, migrationsApplied,
-        passOn, recover, register, release, results, settle, tidy, unserved, wake,
+        passOn, recover, register, release, results, settle, statusFailures, statusOverview, statusWorkers, tidy, unserved,
+        wake,
     ]
 
     private static func make(_ name: String, _ sql: [UInt8]) -> PostgresStatement {

@@ -18,6 +18,11 @@ package final class PostgresRows: @unchecked Sendable {
     package var count: Int { Int(PQntuples(self.result)) }
     package var columns: Int { Int(PQnfields(self.result)) }
 
+    /// A column's name.
+    package func name(ofColumn column: Int) -> String {
+        PQfname(self.result, Int32(column)).map { String(cString: $0) } ?? ""
+    }
+
     package func isNull(_ row: Int, _ column: Int) -> Bool {
         PQgetisnull(self.result, Int32(row), Int32(column)) == 1
     }

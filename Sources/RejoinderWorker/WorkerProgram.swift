@@ -84,17 +84,17 @@ struct WorkerCommand<Program: WorkerProgram>: AsyncParsableCommand {
 
     private func runWorker() async throws {
         let environment = ProcessInfo.processInfo.environment
-        let settings = try await SettingsReader(
+        let settings = SettingsReader(
             options: ["slots": self.slots, "name": self.name, "log.level": self.logLevel],
             environment: environment
         )
-        let name = try await settings.optional(WorkerSettings.name) ?? Program.name
-        let logger = Logger.program(name, level: try await settings.required(CommonSettings.logLevel))
+        let name = try settings.optional(WorkerSettings.name) ?? Program.name
+        let logger = Logger.program(name, level: try settings.required(CommonSettings.logLevel))
         let worker = Worker(
             handlers: Program().handlers,
             databaseURL: CommonSettings.databaseURL(in: environment),
             name: name,
-            slots: try await settings.required(WorkerSettings.slots),
+            slots: try settings.required(WorkerSettings.slots),
             logger: logger
         )
         do {

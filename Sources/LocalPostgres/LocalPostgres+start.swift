@@ -1,0 +1,85 @@
+extension LocalPostgres {
+    /// Starts the server, making the cluster first when the folder is empty; returns when it accepts connections.
+    ///
+    /// A start that fails leaves no server behind. The server has a session of its own, so that a Ctrl-C meant for
+    /// this process doesn't reach it.
+    ///
+    /// - Throws: `LocalPostgresError`, `.alreadyRunning` and `.startFailed` among it.
+    package func start() async throws(LocalPostgresError) {
+        let user = try ServerUser.current(for: folder)
+        try folder.prepare()
+        let lock = try StartLock(folder)
+        defer { lock.release() }
+        if let postmaster = Postmaster(dataDirectory: folder.data) {
+            throw .alreadyRunning(directory: directory, pid: postmaster.pid)
+        }
+        try await user?.requireAccess(to: folder)
+        try folder.give(directory, to: user, mode: 0o700)
+
+        let programs = try await ServerPrograms.find(version: folder.version())
+        var endpoint = try Endpoint.stored(in: folder) ?? .fresh(in: folder)
+        if try !folder.holdsCluster() { try await initialise(with: programs, as: user, password: endpoint.password) }
+        try endpoint.settle(port: requestedPort, in: folder, user: user)
+        try endpoint.store(in: folder)
+        try await launch(programs, as: user, at: endpoint)
+        do throws(LocalPostgresError) {
+            try await ExitGuard.arm(exitAction, folder: folder, endpoint: endpoint, programs: programs, user: user)
+        } catch {
+            try await stop(.immediate)
+            throw error
+        }
+    }
+
+    /// Makes the data directory under another name first, so that an interrupted start leaves no half of one.
+    ///
+    /// Only this step forgoes flushing to the disk: nothing is lost by making an empty cluster again.
+    private func initialise(
+        with programs: ServerPrograms,
+        as user: ServerUser?,
+        password: String
+    ) async throws(LocalPostgresError) {
+        try ClusterFolder.delete(folder.unfinishedData)
+        let passwordFile = directory + "/password"
+        try folder.write(password, to: passwordFile)
+        try folder.give(passwordFile, to: user, mode: 0o600)
+        defer { try? ClusterFolder.delete(passwordFile) }
+        let arguments = [
+            "--pgdata=\(folder.unfinishedData)", "--username=postgres", "--pwfile=\(passwordFile)",
+            "--encoding=UTF8", "--no-locale", "--auth-local=trust", "--auth-host=scram-sha-256",
+            "--no-sync", "--no-instructions",
+        ]
+        try await Command(programs.initdb, arguments, as: user, detached: true).runOrThrow()
+        try ClusterFolder.rename(folder.unfinishedData, to: folder.data)
+    }
+
+    private func launch(
+        _ programs: ServerPrograms,
+        as user: ServerUser?,
+        at endpoint: Endpoint
+    ) async throws(LocalPostgresError) {
+        Postmaster.forgetZombie(in: folder, at: endpoint)
+        try ClusterFolder.rename(folder.log, to: folder.previousLog)
+        let options = serverOptions(at: endpoint).map(Self.shellQuoted).joined(separator: " ")
+        let arguments = ["start", "-w", "-s", "-D", folder.data, "-l", folder.log, "-o", options]
+        let outcome = try await Command(programs.control, arguments, as: user, detached: true).run()
+        if outcome.succeeded { return }
+        let logTail = folder.logTail()
+        if isRunning { try await stop(.immediate) }
+        throw .startFailed(log: folder.log, logTail: logTail.isEmpty ? [outcome.lastLine] : logTail)
+    }
+
+    private func serverOptions(at endpoint: Endpoint) -> [String] {
+        var values = ["max_connections": "200"]
+        values.merge(settings) { _, given in given }
+        values["listen_addresses"] = "127.0.0.1"
+        values["port"] = "\(endpoint.port)"
+        values["unix_socket_directories"] = #""\#(endpoint.socketDirectory)""#
+        return values.sorted { $0.key < $1.key }.flatMap { ["-c", "\($0.key)=\($0.value)"] }
+    }
+
+    /// `pg_ctl` hands the options to a shell.
+    private static func shellQuoted(_ text: String) -> String {
+        let pieces = text.split(separator: "'", omittingEmptySubsequences: false)
+        return "'" + pieces.joined(separator: #"'\''"#) + "'"
+    }
+}

@@ -1,0 +1,92 @@
+import ArgumentParser
+import EventQueue
+import LocalPostgres
+import Logging
+import PostgresClient
+import RejoinderIngress
+import ServiceLifecycle
+import Settings
+import UnixSignals
+
+#if canImport(FoundationEssentials)
+import FoundationEssentials
+#else
+import Foundation
+#endif
+
+struct DevCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "dev",
+        abstract: "Everything in one terminal: a private PostgreSQL, the ingress, and workers.",
+        discussion: """
+            Without a worker's command it runs the sample, product-price-worker. With one, such as \
+            `rejoinder dev -- swift run my-worker`, it runs that, and again when it ends. REJOINDER_SECRET is "test" \
+            unless set.
+            """
+    )
+
+    @Option(help: "Where PostgreSQL's data and log are kept.")
+    var directory = ".rejoinder/data"
+
+    @Option(help: "How many worker processes.")
+    var workers = 1
+
+    @OptionGroup var flags: IngressFlags
+
+    @Argument(parsing: .postTerminator, help: "The worker's command.")
+    var command: [String] = []
+
+    func run() async throws {
+        try await reportingFailures {
+            var environment = ProcessInfo.processInfo.environment
+            environment["REJOINDER_SECRET"] = environment["REJOINDER_SECRET"] ?? "test"
+            let (reader, file) = try self.flags.read(environment: environment)
+            let options = try self.flags.options(reader, file, environment: environment)
+            let logger = Logger.program("dev", level: try reader.required(CommonSettings.logLevel))
+
+            let postgres = LocalPostgres(directory: self.directory, exitAction: .stop)
+            try await postgres.start()
+            do {
+                try await self.serve(postgres, options, environment, logger)
+            } catch {
+                try await postgres.stop()
+                throw error
+            }
+            try await postgres.stop()
+        }
+    }
+
+    private func serve(
+        _ postgres: LocalPostgres,
+        _ options: IngressOptions,
+        _ environment: [String: String],
+        _ logger: Logger
+    ) async throws {
+        let url = try postgres.connectionString(database: "postgres")
+        let database = PostgresConfiguration(connectionString: url, applicationName: "rejoinder-dev")
+        try await Database.withConnection(database, logger: logger) { _ = try await Schema($0).migrate() }
+        print("DATABASE_URL=\(url)")
+
+        let ingress = Ingress(options: options, database: database, name: "dev", logger: logger) { port, adminPort in
+            print("calls:  http://127.0.0.1:\(port)\(options.endpoints.first?.path ?? "")")
+            print("health: http://127.0.0.1:\(adminPort)/health/ready")
+            print("queue:  psql '\(url)' -c 'select * from rejoinder.overview'")
+            print("Ctrl-C ends it.")
+        }
+        let workers = (0..<self.workers).map { _ in
+            WorkerProcess(
+                command: self.command.isEmpty ? [WorkerProcess.sample] : self.command,
+                environment: environment.merging(["DATABASE_URL": url]) { $1 },
+                logger: logger
+            )
+        }
+        var configuration = ServiceGroupConfiguration(
+            services: try workers + ingress.services(),
+            gracefulShutdownSignals: [.sigterm, .sigint],
+            logger: logger
+        )
+        configuration.maximumGracefulShutdownDuration = .seconds(35)
+        configuration.maximumCancellationDuration = .seconds(5)
+        try await ServiceGroup(configuration: configuration).run()
+    }
+}

@@ -1,0 +1,77 @@
+import ArgumentParser
+import EventQueue
+import Logging
+import PostgresClient
+import RejoinderIngress
+import ServiceLifecycle
+import Settings
+import UnixSignals
+
+#if canImport(FoundationEssentials)
+import FoundationEssentials
+#else
+import Foundation
+#endif
+
+struct IngressCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "ingress",
+        abstract: "Receive Haptik's calls, and reply with what the workers answer.",
+        discussion: """
+            REJOINDER_SECRET holds the secret of the endpoint /webhook, or several, separated by commas, while one is \
+            being replaced; REJOINDER_SECRET_FILE a file with it. A configuration file adds endpoints.
+            """
+    )
+
+    @OptionGroup var flags: IngressFlags
+
+    func run() async throws {
+        try await reportingFailures {
+            let environment = ProcessInfo.processInfo.environment
+            let (reader, file) = try self.flags.read(environment: environment)
+            let options = try self.flags.options(reader, file, environment: environment)
+            let name = try reader.required(IngressSettings.name)
+            let logger = Logger.program("ingress", level: try reader.required(CommonSettings.logLevel))
+            let database = Database.configuration("rejoinder-\(name)")
+            do {
+                try await Database.withConnection(database, logger: logger) { try await Schema($0).check() }
+            } catch let error as PostgresError {
+                // Away is not wrong: calls wait for it, and readiness says so.
+                logger.warning("starting without the database", metadata: ["error": "\(error)"])
+            }
+            let ingress = Ingress(options: options, database: database, name: name, logger: logger) { port, adminPort in
+                logger.info(
+                    "listening",
+                    metadata: [
+                        "port": "\(port)", "admin.port": "\(adminPort)",
+                        "endpoints": "\(options.endpoints.map(\.path).joined(separator: " "))",
+                    ]
+                )
+            }
+            try await Self.run(ingress, options, logger)
+        }
+    }
+
+    private static func run(_ ingress: Ingress, _ options: IngressOptions, _ logger: Logger) async throws {
+        OpenFiles.allowAsManyAsPossible()
+        let services: [any Service]
+        do { services = try ingress.services() } catch {
+            throw SettingError("the certificate or its key can't be used: \(error)")
+        }
+        var configuration = ServiceGroupConfiguration(
+            services: services,
+            gracefulShutdownSignals: [.sigterm, .sigint],
+            logger: logger
+        )
+        // Every waiting caller gets its reply before the process ends.
+        let longest = options.endpoints.map(\.deadline).max() ?? .seconds(29)
+        configuration.maximumGracefulShutdownDuration = longest + .seconds(3)
+        configuration.maximumCancellationDuration = .seconds(5)
+        do {
+            try await ServiceGroup(configuration: configuration).run()
+        } catch {
+            StandardError.print("rejoinder: the ingress stopped: \(error)")
+            throw ExitCode(1)
+        }
+    }
+}

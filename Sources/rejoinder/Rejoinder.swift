@@ -1,0 +1,20 @@
+import ArgumentParser
+import EventQueue
+
+/// The command-line tool.
+@main
+struct Rejoinder: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "rejoinder",
+        abstract: "Answers Haptik's webhook calls by way of a PostgreSQL queue and your workers.",
+        discussion: """
+            DATABASE_URL is any libpq connection string or URI; without it libpq's PG* variables rule. Each option is also \
+            an environment variable (--http-port is REJOINDER_HTTP_PORT) and a key of the configuration file (http.port).
+            """,
+        version: Version.current,
+        subcommands: [
+            MigrateCommand.self, IngressCommand.self, DevCommand.self, SendCommand.self, StatusCommand.self,
+            HealthCommand.self,
+        ]
+    )
+}
