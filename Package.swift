@@ -130,6 +130,28 @@ let package = Package(
             name: "ProductPriceWorker",
             dependencies: ["RejoinderWorker"]
         ),
+        .target(
+            name: "TestSupport",
+            dependencies: [
+                "EventQueue",
+                "LocalPostgres",
+                "PostgresClient",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "Subprocess", package: "swift-subprocess"),
+            ],
+            path: "Tests/TestSupport"
+        ),
+        .testTarget(name: "HaptikWebhookTests", dependencies: ["HaptikWebhook"]),
+        .testTarget(
+            name: "PostgresClientTests",
+            dependencies: ["PostgresClient", "TestSupport", .product(name: "Logging", package: "swift-log")]
+        ),
+        .testTarget(
+            name: "EventQueueTests",
+            dependencies: [
+                "EventQueue", "PostgresClient", "TestSupport", .product(name: "Logging", package: "swift-log"),
+            ]
+        ),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -1,0 +1,96 @@
+import EventQueue
+import LocalPostgres
+import Logging
+package import PostgresClient
+import Synchronization
+
+/// The private PostgreSQL of the test run: started by the first test that needs it, gone with the process.
+package enum TestCluster {
+    private static let template = "rejoinder_template"
+    private static let counter = Atomic(0)
+
+    /// Resolved once; every test awaits the same start.
+    private static let shared = Task<LocalPostgres, any Error> {
+        let cluster = LocalPostgres(
+            directory: "/tmp/rejoinder-tests-\(UInt32.random(in: 0...UInt32.max))",
+            // The data needn't survive the machine, only the server: crash tests kill processes.
+            settings: ["fsync": "off", "max_connections": "500", "log_min_messages": "warning"],
+            exitAction: .stopAndRemove
+        )
+        try await cluster.start()
+        try await cluster.createDatabase(template)
+        let connection = try await connect(try cluster.connectionString(database: template))
+        try await Schema(connection).migrate()
+        await connection.close()
+        return cluster
+    }
+
+    /// Runs `body` with a database of its own, migrated unless told otherwise.
+    package static func withDatabase(
+        migrated: Bool = true,
+        _ body: (TestDatabase) async throws -> Void
+    ) async throws {
+        let cluster = try await self.shared.value
+        let name = "test_\(self.counter.add(1, ordering: .relaxed).newValue)"
+        try await cluster.createDatabase(name, template: migrated ? self.template : nil)
+        try await body(TestDatabase(url: try cluster.connectionString(database: name)))
+    }
+
+    /// Runs `body` with a cluster of its own, for tests that stop or kill the server.
+    package static func withCluster(
+        settings: [String: String] = ["fsync": "off"],
+        _ body: (LocalPostgres, TestDatabase) async throws -> Void
+    ) async throws {
+        let cluster = LocalPostgres(
+            directory: "/tmp/rejoinder-tests-\(UInt32.random(in: 0...UInt32.max))",
+            settings: settings,
+            exitAction: .stopAndRemove
+        )
+        try await cluster.start()
+        let database = TestDatabase(url: try cluster.connectionString())
+        let connection = try await database.connect()
+        try await Schema(connection).migrate()
+        await connection.close()
+        try await body(cluster, database)
+        if cluster.isRunning { try await cluster.stop(.immediate) }
+        try await cluster.remove()
+    }
+
+    fileprivate static func connect(_ url: String) async throws(PostgresError) -> PostgresConnection {
+        try await PostgresConnection.connect(
+            PostgresConfiguration(connectionString: url, applicationName: "rejoinder-tests"),
+            logger: Logger(label: "tests") { _ in SwiftLogNoOpLogHandler() }
+        )
+    }
+}
+
+/// One test's database.
+package struct TestDatabase: Sendable {
+    /// As `DATABASE_URL` takes it.
+    package let url: String
+
+    package var configuration: PostgresConfiguration {
+        PostgresConfiguration(connectionString: self.url, applicationName: "rejoinder-tests")
+    }
+
+    package func connect() async throws(PostgresError) -> PostgresConnection {
+        try await TestCluster.connect(self.url)
+    }
+
+    /// Runs one statement on a connection of its own, every column read as text.
+    @discardableResult
+    package func query(_ sql: String) async throws -> [[String?]] {
+        let connection = try await self.connect()
+        defer { Task { await connection.close() } }
+        return try await connection.query(sql)
+    }
+}
+
+extension PostgresConnection {
+    /// Runs one statement; its columns must be text.
+    @discardableResult
+    package func query(_ sql: String) throws(PostgresError) -> [[String?]] {
+        let rows = try self.execute(PostgresCall(PostgresStatement(name: sql.prefix(60) + "\(sql.hashValue)", sql: sql)))
+        return (0..<rows.count).map { row in (0..<rows.columns).map { rows.optionalString(row, $0) } }
+    }
+}
