@@ -141,6 +141,23 @@ let package = Package(
             ],
             path: "Tests/TestSupport"
         ),
+        .executableTarget(
+            name: "ScriptedWorker",
+            dependencies: ["RejoinderWorker", .product(name: "Logging", package: "swift-log")],
+            path: "Tests/ScriptedWorker"
+        ),
+        .testTarget(
+            name: "SystemTests",
+            dependencies: [
+                "HaptikWebhook", "ProductPriceWorker", "ScriptedWorker", "TestSupport", "rejoinder",
+                .product(name: "AsyncHTTPClient", package: "async-http-client"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "Subprocess", package: "swift-subprocess"),
+                .product(name: "SystemPackage", package: "swift-system"),
+            ]
+        ),
         .testTarget(name: "HaptikWebhookTests", dependencies: ["HaptikWebhook"]),
         .testTarget(
             name: "PostgresClientTests",

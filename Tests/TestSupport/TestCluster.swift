@@ -1,5 +1,5 @@
 import EventQueue
-import LocalPostgres
+package import LocalPostgres
 import Logging
 package import PostgresClient
 import Synchronization

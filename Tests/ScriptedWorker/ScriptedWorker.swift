@@ -1,0 +1,61 @@
+import Dispatch
+import Logging
+import RejoinderWorker
+
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Darwin)
+import Darwin
+#endif
+
+/// A worker that does what its events say, for the tests of the whole system.
+@main
+struct ScriptedWorker: WorkerProgram {
+    struct Thrown: Error {}
+
+    let handlers = Handlers {
+        Handle("echo", "sleep") { event, _ in
+            if let milliseconds = event.text(of: "ms").flatMap({ Int($0) }) {
+                try await Task.sleep(for: .milliseconds(milliseconds))
+            }
+            return .success(event.text(of: "id") ?? "")
+        }
+        Handle("throw") { _, _ in throw Thrown() }
+        Handle("throw_once") { event, context in
+            if context.attempt == 1 { throw Thrown() }
+            return .success("attempt \(context.attempt)")
+        }
+        Handle("refuse") { _, _ in .refuse("not this one") }
+        Handle("failure") { _, _ in .failure("no") }
+        Handle("empty") { _, _ in .reply(Reply(messages: [])) }
+        Handle("full") { _, _ in
+            .reply(Reply(messages: ["a\"b\u{1F600}", Reply.rich(["text": "rich"])], messageType: 16))
+        }
+        Handle("crash") { _, _ in Self.crash() }
+        Handle("crash_once") { _, context in
+            if context.attempt == 1 { Self.crash() }
+            return .success("attempt \(context.attempt)")
+        }
+        Handle("stubborn", concurrency: 1) { _, _ in
+            // Ignores its cancellation for 5 s.
+            await withCheckedContinuation { continuation in
+                DispatchQueue.global().asyncAfter(deadline: .now() + 5) { continuation.resume() }
+            }
+            return .success("too late")
+        }
+        Handle("limited", timeLimit: .milliseconds(100)) { _, context in
+            if context.attempt == 1 { try await Task.sleep(for: .seconds(20)) }
+            return .success("attempt \(context.attempt)")
+        }
+        Handle("once", atMostOnce: true) { event, context in
+            context.logger.warning("ran once", metadata: ["id": "\(event.text(of: "id") ?? "")"])
+            if event.text(of: "crash") != nil { Self.crash() }
+            return .success("attempt \(context.attempt)")
+        }
+    }
+
+    private static func crash() -> Never {
+        kill(getpid(), SIGKILL)
+        while true { pause() }
+    }
+}
