@@ -149,11 +149,19 @@ let package = Package(
         .testTarget(
             name: "SystemTests",
             dependencies: [
-                "HaptikWebhook", "ProductPriceWorker", "ScriptedWorker", "TestSupport", "rejoinder",
+                "HaptikWebhook", "LocalPostgres", "ProductPriceWorker", "ScriptedWorker", "TestSupport", "rejoinder",
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "Subprocess", package: "swift-subprocess"),
+                .product(name: "SystemPackage", package: "swift-system"),
+            ]
+        ),
+        .testTarget(
+            name: "LocalPostgresTests",
+            dependencies: [
+                "LocalPostgres",
                 .product(name: "Subprocess", package: "swift-subprocess"),
                 .product(name: "SystemPackage", package: "swift-system"),
             ]

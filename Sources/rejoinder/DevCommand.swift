@@ -65,13 +65,17 @@ struct DevCommand: AsyncParsableCommand {
         let url = try postgres.connectionString(database: "postgres")
         let database = PostgresConfiguration(connectionString: url, applicationName: "rejoinder-dev")
         try await Database.withConnection(database, logger: logger) { _ = try await Schema($0).migrate() }
-        print("DATABASE_URL=\(url)")
+        StandardOutput.print("DATABASE_URL=\(url)")
 
         let ingress = Ingress(options: options, database: database, name: "dev", logger: logger) { port, adminPort in
-            print("calls:  http://127.0.0.1:\(port)\(options.endpoints.first?.path ?? "")")
-            print("health: http://127.0.0.1:\(adminPort)/health/ready")
-            print("queue:  psql '\(url)' -c 'select * from rejoinder.overview'")
-            print("Ctrl-C ends it.")
+            StandardOutput.print(
+                """
+                calls:  http://127.0.0.1:\(port)\(options.endpoints.first?.path ?? "")
+                health: http://127.0.0.1:\(adminPort)/health/ready
+                queue:  psql '\(url)' -c 'select * from rejoinder.overview'
+                Ctrl-C ends it.
+                """
+            )
         }
         let workers = (0..<self.workers).map { _ in
             WorkerProcess(

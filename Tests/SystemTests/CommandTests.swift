@@ -1,4 +1,5 @@
 import HaptikWebhook
+import NIOHTTP1
 import TestSupport
 import Testing
 

@@ -9,6 +9,12 @@ import FoundationEssentials
 import Foundation
 #endif
 
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Darwin)
+import Darwin
+#endif
+
 /// One of the package's programs, as a running process.
 final class Program: Sendable {
     private struct State {
