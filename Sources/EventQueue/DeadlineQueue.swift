@@ -43,12 +43,16 @@ package final class DeadlineQueue<Element: Sendable>: Sendable {
         }
     }
 
-    /// Calls `report` with what is due, until the task is cancelled. Sleeps while there is nothing.
+    /// Calls `report` with what is due, until the task is cancelled.
+    ///
+    /// Sleeps while there is nothing.
     package func run(_ report: ([Element]) -> Void) async {
         for await _ in self.filled {
             while let next = self.heap.withLock({ $0.min?.deadline }) {
                 let wakeAt = min(next, .now + self.tick)
-                do { try await Task.sleep(until: max(wakeAt, .now + .milliseconds(1)), clock: .continuous) } catch { return }
+                do { try await Task.sleep(until: max(wakeAt, .now + .milliseconds(1)), clock: .continuous) } catch {
+                    return
+                }
                 let due = self.due(at: .now)
                 if !due.isEmpty { report(due) }
             }

@@ -33,8 +33,9 @@ extension IngressQueue: Service {
         }
     }
 
-    /// Sends what waits, trip after trip, until the connection fails. Runs on the connection's own queue, so that
-    /// nothing hops between a signal and the statements that follow it.
+    /// Sends what waits, trip after trip, until the connection fails.
+    ///
+    /// Runs on the connection's own queue, so that nothing hops between a signal and the statements that follow it.
     private func exchange(on connection: isolated PostgresConnection) async {
         self.state.withLock { $0.table.reconcile() }
         var signals = self.work.makeAsyncIterator()
@@ -138,7 +139,11 @@ extension IngressQueue: Service {
             try? await Task.sleep(for: .milliseconds(500))
             let now = ContinuousClock.now
             if let since = self.connector.awaySince, now - since > self.limits.databaseWait {
-                self.finish(self.state.withLock { Array($0.table.entries.keys) }, .unavailable, abandoningAs: "cancelled")
+                self.finish(
+                    self.state.withLock { Array($0.table.entries.keys) },
+                    .unavailable,
+                    abandoningAs: "cancelled"
+                )
                 continue
             }
             let nodes = self.state.withLock { state in

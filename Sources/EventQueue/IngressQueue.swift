@@ -40,7 +40,7 @@ package final class IngressQueue: Sendable {
     let signal: AsyncStream<Void>.Continuation
     let session: ProcessSession
 
-    /// - Parameter name: how the queue's views call this process.
+    /// The queue's views call this process by its name.
     package init(configuration: PostgresConfiguration, name: String, limits: Limits = Limits(), logger: Logger) {
         self.connector = PostgresConnector(configuration, logger: logger)
         self.pool = PostgresPool(self.connector, size: 2)
@@ -71,8 +71,9 @@ package final class IngressQueue: Sendable {
     /// Registered with the database, and connected to it.
     package var isReady: Bool { self.session.isConnected }
 
-    /// Hands the event in, and waits for its outcome: at the latest a moment after its deadline. Cancelling the task
-    /// ends the wait with `.abandoned`, and the event in the queue with it.
+    /// Hands the event in, and waits for its outcome: at the latest a moment after its deadline.
+    ///
+    /// Cancelling the task ends the wait with `.abandoned`, and the event in the queue with it.
     package func outcome(of event: NewEvent) async -> Outcome {
         let outcome = await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
@@ -104,8 +105,9 @@ package final class IngressQueue: Sendable {
         return nil
     }
 
-    /// The caller has gone: ends its wait with `.abandoned`, also when that has not begun yet. Only while `outcome(of:)`
-    /// has not returned.
+    /// The caller has gone: ends its wait with `.abandoned`, also when that has not begun yet.
+    ///
+    /// Only while `outcome(of:)` has not returned.
     package func abandon(_ id: EventID) {
         let waiter: Waiter? = self.state.withLock { state in
             let waiter = state.table.leave(id, abandoningAs: "cancelled")

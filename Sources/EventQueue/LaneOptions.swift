@@ -1,4 +1,6 @@
-/// A group of handlers that share slots and options. It claims, sleeps and is woken apart from the worker's other lanes.
+/// A group of handlers that share slots and options.
+///
+/// It claims, sleeps and is woken apart from the worker's other lanes.
 package struct LaneOptions: Sendable, Hashable {
     /// The nodes that it serves; nil serves every node but for `excluding`.
     package var nodes: [String]?

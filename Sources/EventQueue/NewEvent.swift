@@ -3,7 +3,9 @@ package struct NewEvent: Sendable {
     package let id: EventID
     package let endpoint: String
     package let node: String
-    /// The exact signed text. Valid JSON.
+    /// The exact signed text.
+    ///
+    /// Valid JSON.
     package let payload: [UInt8]
     /// The monotonic instant by which its caller must have a reply.
     package let deadline: ContinuousClock.Instant

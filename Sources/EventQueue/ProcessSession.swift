@@ -33,6 +33,7 @@ package final class ProcessSession: Sendable {
         var process: Int32?
         var isConnected = false
         var maintains = false
+        var isLeaving = false
     }
 
     private let connector: PostgresConnector
@@ -45,10 +46,9 @@ package final class ProcessSession: Sendable {
     private let onEvent: @Sendable (Event) -> Void
     private let state = Mutex(State())
 
-    /// - Parameters:
-    ///   - connector: must reach the server itself: session locks and `LISTEN` don't survive a transaction pooler.
-    ///   - busy: how many slots are in use now.
-    ///   - onEvent: must not block.
+    /// The connector must reach the server itself: session locks and `LISTEN` don't survive a transaction pooler.
+    ///
+    /// `busy` says how many slots are in use now. `onEvent` must not block.
     package init(
         connector: PostgresConnector,
         pool: PostgresPool,
@@ -89,6 +89,7 @@ package final class ProcessSession: Sendable {
 
     /// Takes the process off the queue's books: its lanes go, and what it still holds is given to others.
     package func deregister() async {
+        self.state.withLock { $0.isLeaving = true }
         guard let process = self.process else { return }
         var arguments = PostgresArguments()
         arguments.append(process)
@@ -131,7 +132,7 @@ package final class ProcessSession: Sendable {
             let wasConnected = self.state.withLock { state in
                 state.maintains = false
                 defer { state.isConnected = false }
-                return state.isConnected
+                return state.isConnected && !state.isLeaving
             }
             if wasConnected {
                 self.logger.warning("lost the queue's session", metadata: ["error": "\(error)"])
@@ -143,7 +144,7 @@ package final class ProcessSession: Sendable {
     /// Beats once a second until the connection is closed; closes it when the process had been given up as dead, which
     /// makes the listener connect and register again.
     private func beat(on connection: PostgresConnection) async {
-        while connection.isOpen, let process {
+        while connection.isOpen, let process, !self.state.withLock({ $0.isLeaving }) {
             var arguments = PostgresArguments()
             arguments.append(process)
             arguments.append(Int32(self.busy()))

@@ -1,6 +1,8 @@
 package import PostgresClient
 
-/// Why the queue can't be used. What becomes of a single event is an outcome, not an error.
+/// Why the queue can't be used.
+///
+/// What becomes of a single event is an outcome, not an error.
 package struct QueueError: Error, Sendable, CustomStringConvertible {
     package enum Code: String, Sendable, Hashable {
         /// There is no schema, or an older one than this program needs.

@@ -22,7 +22,11 @@ package struct QueueStatus: Sendable {
         limit.append(Int64(failures))
         return [
             try await self.table("Nodes", "no event yet", PostgresCall(Statements.statusOverview)),
-            try await self.table("Workers", "none: calls will end with no_worker", PostgresCall(Statements.statusWorkers)),
+            try await self.table(
+                "Workers",
+                "none: calls will end with no_worker",
+                PostgresCall(Statements.statusWorkers)
+            ),
             try await self.table("Last failures", "none", PostgresCall(Statements.statusFailures, limit)),
         ]
     }

@@ -120,7 +120,9 @@ package struct Schema: Sendable {
     /// The checksums of the applied migrations, by version; empty where there is no schema.
     private func applied() async throws(QueueError) -> [Int32: String] {
         do throws(PostgresError) {
-            guard try await self.connection.execute(PostgresCall(Statements.schemaPresent)).bool(0, 0) else { return [:] }
+            guard try await self.connection.execute(PostgresCall(Statements.schemaPresent)).bool(0, 0) else {
+                return [:]
+            }
             let rows = try await self.connection.execute(PostgresCall(Statements.migrationsApplied))
             return Dictionary(uniqueKeysWithValues: (0..<rows.count).map { (rows.integer($0, 0), rows.string($0, 2)) })
         } catch {

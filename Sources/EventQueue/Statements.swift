@@ -29,7 +29,8 @@ enum Statements {
     /// All that need the schema, for the test that prepares each of them.
     static let all = [
         abandon, answer, attend, claim, deregister, enqueue, heartbeat, held, highWater, migrationsApplied,
-        passOn, recover, register, release, results, settle, statusFailures, statusOverview, statusWorkers, tidy, unserved,
+        passOn, recover, register, release, results, settle, statusFailures, statusOverview, statusWorkers, tidy,
+        unserved,
         wake,
     ]
 

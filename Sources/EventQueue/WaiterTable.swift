@@ -38,7 +38,9 @@ struct WaiterTable<Waiter: Sendable>: Sendable {
         self.toEnqueue.append(event.id)
     }
 
-    /// A caller's wait ends; nil when it had ended before. With a state, the event is ended in the queue too.
+    /// A caller's wait ends; nil when it had ended before.
+    ///
+    /// With a state, the event is ended in the queue too.
     mutating func leave(_ id: EventID, abandoningAs state: String? = nil) -> Waiter? {
         guard let entry = self.entries.removeValue(forKey: id) else { return nil }
         self.bytes -= entry.event.payload.count

@@ -46,8 +46,9 @@ extension WorkerQueue {
         }
     }
 
-    /// Trip after trip until the connection fails or all is done. Runs on the connection's own queue, so that nothing
-    /// hops between a signal and the statements that follow it.
+    /// Trip after trip until the connection fails or all is done.
+    ///
+    /// Runs on the connection's own queue, so that nothing hops between a signal and the statements that follow it.
     private func exchange(
         on connection: isolated PostgresConnection,
         _ onEvent: @Sendable (Event) -> Void
@@ -82,8 +83,10 @@ extension WorkerQueue {
         }
     }
 
-    /// Gives back what the database holds for this worker and the worker knows nothing of: claims that were granted on a
-    /// connection which broke before it could say so. No handler has seen them.
+    /// Gives back what the database holds for this worker and the worker knows nothing of: claims that were granted on
+    /// a connection which broke before it could say so.
+    ///
+    /// No handler has seen them.
     private func reconcile(worker: Int32, on connection: isolated PostgresConnection) throws(PostgresError) {
         let isWanted = self.state.withLock { state in
             defer { state.shouldReconcile = false }

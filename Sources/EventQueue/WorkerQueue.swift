@@ -36,7 +36,7 @@ package final class WorkerQueue: Sendable {
     let work: AsyncStream<Void>
     let signal: AsyncStream<Void>.Continuation
 
-    /// - Parameter name: how the queue's views call this process.
+    /// The queue's views call this process by its name.
     package init(
         configuration: PostgresConfiguration,
         name: String,
@@ -81,10 +81,12 @@ package final class WorkerQueue: Sendable {
     /// Registered with the database, and connected to it.
     package var isReady: Bool { self.session.isConnected }
 
-    /// An attempt has come to its outcome, which goes to the database with the next round trip; nil when there is nothing
-    /// to tell. Ignored when the claim has ended already.
+    /// An attempt has come to its outcome, which goes to the database with the next round trip; nil when there is
+    /// nothing to tell.
     ///
-    /// - Parameter freesSlot: false while the handler still runs, though nobody waits for it: `freeSlot` must follow.
+    /// Ignored when the claim has ended already.
+    ///
+    /// `freesSlot` is false while the handler still runs, though nobody waits for it: `freeSlot` must follow.
     package func finish(_ claim: Claim, _ outcome: AttemptOutcome?, freesSlot: Bool = true) {
         self.state.withLock { state in
             state.table.finished(claim, outcome)
@@ -99,7 +101,9 @@ package final class WorkerQueue: Sendable {
         self.signal.yield()
     }
 
-    /// Claims nothing more. `run` returns when everything held has come to its outcome.
+    /// Claims nothing more.
+    ///
+    /// `run` returns when everything held has come to its outcome.
     package func drain() {
         self.state.withLock { state in
             state.isStopping = true

@@ -47,7 +47,9 @@ struct WorkerTable: Sendable {
 
     mutating func nextTrip() -> Trip {
         var trip = Trip()
-        while trip.outcomes.count < Self.mostOutcomes, let next = self.outcomes.popFirst() { trip.outcomes.append(next) }
+        while trip.outcomes.count < Self.mostOutcomes, let next = self.outcomes.popFirst() {
+            trip.outcomes.append(next)
+        }
         for lane in self.lanes.indices {
             if let step = self.lanes[lane].step() { trip.steps.append((lane, step)) }
         }

@@ -3,7 +3,9 @@
 /// The types are the server's affair: it infers them from the statement, so each value must be appended in the form of
 /// the parameter's declared type (`Int32` for `integer`, `Int64` for `bigint`, …).
 package struct PostgresArguments: Sendable {
-    /// The values one after the other. Each is followed by a zero byte, which libpq never reads.
+    /// The values one after the other.
+    ///
+    /// Each is followed by a zero byte, which libpq never reads.
     private(set) var bytes: [UInt8] = []
     /// Where each value lies in `bytes`; nil is SQL's null.
     private(set) var ranges: [Range<Int>?] = []

@@ -1,6 +1,8 @@
 /// Where the database is, and how patient one is with it.
 package struct PostgresConfiguration: Sendable {
-    /// Any libpq connection string or URI. Without it libpq's `PG*` variables rule.
+    /// Any libpq connection string or URI.
+    ///
+    /// Without it libpq's `PG*` variables rule.
     package var connectionString: String?
     /// Shown in `pg_stat_activity`.
     package var applicationName: String

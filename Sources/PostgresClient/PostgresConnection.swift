@@ -1,6 +1,6 @@
-package import Logging
 import CLibPQ
 import Dispatch
+package import Logging
 import Synchronization
 
 /// One connection to PostgreSQL, in pipeline mode.
@@ -91,9 +91,11 @@ package actor PostgresConnection {
         return try result.get()
     }
 
-    /// Runs a script of several statements, as one transaction unless it says otherwise. For migrations.
+    /// Runs a script of several statements, as one transaction unless it says otherwise.
     ///
-    /// - Parameter timeout: replaces the statement timeout for this script.
+    /// For migrations.
+    ///
+    /// The timeout stands in for the statement timeout of other calls.
     package func run(script: String, timeout: Duration) throws(PostgresError) {
         guard self.isOpen else { throw PostgresError(.connectionLost, "the connection is closed") }
         do throws(PostgresError) {
@@ -105,6 +107,7 @@ package actor PostgresConnection {
     }
 
     /// From now on reads the socket whenever something arrives, and reports notifications and the connection's end.
+    ///
     /// Both closures are called on the connection's queue and must not block.
     package func watch(
         onNotification: @escaping @Sendable (PostgresNotification) -> Void,

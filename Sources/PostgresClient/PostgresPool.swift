@@ -64,7 +64,9 @@ package final class PostgresPool: Sendable {
         }
     }
 
-    /// Takes one of the `size` turns. Not cancellable: a turn is held for one short statement.
+    /// Takes one of the `size` turns.
+    ///
+    /// Not cancellable: a turn is held for one short statement.
     private func waitForTurn() async {
         await withCheckedContinuation { continuation in
             let isFree = self.state.withLock { state in

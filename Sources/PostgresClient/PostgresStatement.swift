@@ -10,7 +10,9 @@ package struct PostgresStatement: Sendable, Hashable {
     }
 }
 
-/// A statement with its arguments. Each call is a transaction of its own.
+/// A statement with its arguments.
+///
+/// Each call is a transaction of its own.
 package struct PostgresCall: Sendable {
     package let statement: PostgresStatement
     package let arguments: PostgresArguments

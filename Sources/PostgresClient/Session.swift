@@ -226,7 +226,7 @@ final class Session {
         _ body: ([UnsafePointer<CChar>?]) -> R
     ) -> R {
         let copies = strings.map { strdup($0) }
-        defer { copies.forEach { free($0) } }
+        defer { for copy in copies { free(copy) } }
         return body(copies.map { UnsafePointer($0) } + [nil])
     }
 }

@@ -30,7 +30,7 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
     func handlerAdded(context: ChannelHandlerContext) {
         self.hangUps.opened(context.channel)
         let loopBound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
-        let probe = ByteProbe { 
+        let probe = ByteProbe {
             let (connectionGuard, context) = loopBound.value
             connectionGuard.bytesArrived(context)
         }

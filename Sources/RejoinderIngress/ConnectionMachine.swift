@@ -38,7 +38,10 @@ struct ConnectionMachine {
         self.closesAfterResponse = closing
     }
 
-    enum AfterResponse { case goOn, close, refuse(Problem) }
+    enum AfterResponse {
+        case goOn, close
+        case refuse(Problem)
+    }
 
     mutating func responseEnded() -> AfterResponse {
         self.underWay -= 1

@@ -17,9 +17,9 @@ package struct Ingress: Sendable {
     private let logger: Logger
     private let onListening: @Sendable (_ port: Int, _ adminPort: Int) -> Void
 
-    /// - Parameters:
-    ///   - name: what the queue's views call this process.
-    ///   - onListening: told the ports once both are open, which matters where port 0 was asked for.
+    /// The queue's views call this process by its name.
+    ///
+    /// `onListening` is told the ports once both are open, which matters where port 0 was asked for.
     package init(
         options: IngressOptions,
         database: PostgresConfiguration,
@@ -33,8 +33,10 @@ package struct Ingress: Sendable {
         self.onListening = onListening
     }
 
-    /// In the order in which they start. They stop in reverse: first the public port, when every waiting caller has its
-    /// reply; then the private one, which says "stopping" until then; then the queue; last the certificate's reloader.
+    /// In the order in which they start.
+    ///
+    /// They stop in reverse: first the public port, when every waiting caller has its reply; then the private one,
+    /// which says "stopping" until then; then the queue; last the certificate's reloader.
     ///
     /// - Throws: when the certificate or its key can't be used.
     package func services() throws -> [any Service] {

@@ -174,7 +174,6 @@ extension HTTPField.Name {
     fileprivate static let rejoinderProblem = Self.constant("Rejoinder-Problem")
     fileprivate static let hubSignature = Self.constant("X-Hub-Signature")
 
-
     private static func constant(_ name: String) -> Self {
         guard let field = Self(name) else { preconditionFailure("\(name) is not a field's name") }
         return field

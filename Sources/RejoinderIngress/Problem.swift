@@ -77,9 +77,9 @@ enum Problem: String, Sendable, Hashable, CaseIterable {
         }
     }
 
-    /// `application/problem+json`. A wrong signature always gets the same body.
+    /// `application/problem+json`.
     ///
-    /// - Parameter detail: our own words; never the sender's values.
+    /// A wrong signature always gets the same body. The detail is in our own words, never the sender's values.
     func body(event: EventID? = nil, detail: String? = nil) -> String {
         var body = #"{"type":"urn:rejoinder:problem:\#(self.rawValue)","title":"\#(self.title)","#
         body += #""status":\#(self.status.code),"code":"\#(self.rawValue)""#

@@ -1,6 +1,8 @@
 /// A handler for one or more of the bot's nodes, with its options.
 public struct Handle: Sendable {
-    /// What is done with an event. May run again for the same event unless it is `atMostOnce`.
+    /// What is done with an event.
+    ///
+    /// May run again for the same event unless it is `atMostOnce`.
     public typealias Body = @Sendable (WebhookEvent, HandlerContext) async throws -> HandlerOutcome
 
     /// Which nodes: nil is every node that no other handler of the worker names.
@@ -10,14 +12,17 @@ public struct Handle: Sendable {
 
     /// How a handler is run.
     public struct Options: Sendable, Hashable {
-        /// Slots of its own: at most so many of its events run at once in this process. Nil: the worker's slots, which
-        /// all handlers with the same attempts and guarantee share.
+        /// Slots of its own: at most so many of its events run at once in this process.
+        ///
+        /// Nil: the worker's slots, which all handlers with the same attempts and guarantee share.
         public var concurrency: Int?
         /// How often an event is tried, crashes included.
         public var attempts: Int
         /// Never run twice for one event, whatever fails: a lost attempt fails the event.
         public var atMostOnce: Bool
-        /// A limit of its own for one attempt, within the event's deadline. Running into it counts as a thrown error.
+        /// A limit of its own for one attempt, within the event's deadline.
+        ///
+        /// Running into it counts as a thrown error.
         public var timeLimit: Duration?
 
         /// The defaults: shared slots, three attempts, no limit but the deadline.

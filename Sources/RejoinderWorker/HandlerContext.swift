@@ -5,13 +5,19 @@ public import Logging
 public struct HandlerContext: Sendable {
     /// The event's id, the same for all its attempts: the idempotency key for what the handler does elsewhere.
     public let eventID: EventID
-    /// 1 at the first. With more, an earlier attempt has failed, or its worker was lost at an unknown point.
+    /// 1 at the first.
+    ///
+    /// With more, an earlier attempt has failed, or its worker was lost at an unknown point.
     public let attempt: Int
-    /// When the reply must be there, on the monotonic clock. The handler's task is cancelled then.
+    /// When the reply must be there, on the monotonic clock.
+    ///
+    /// The handler's task is cancelled then.
     public let deadline: ContinuousClock.Instant
     /// The path that was called.
     public let endpoint: String
-    /// Carries the event's id, node and attempt. Never log the event itself: it holds personal data.
+    /// Carries the event's id, node and attempt.
+    ///
+    /// Never log the event itself: it holds personal data.
     public let logger: Logger
 
     /// For unit tests of handlers; every argument has a default that suits most.

@@ -1,4 +1,6 @@
-/// What a handler makes of an event. To have it tried again, throw.
+/// What a handler makes of an event.
+///
+/// To have it tried again, throw.
 public struct HandlerOutcome: Sendable, Hashable {
     enum Kind: Sendable, Hashable {
         case reply(Reply)
@@ -12,7 +14,9 @@ public struct HandlerOutcome: Sendable, Hashable {
         HandlerOutcome(kind: .reply(Reply(status: true, messages: [message] + more)))
     }
 
-    /// The bot says these messages: `status` false, Haptik's failure response. Still a 200, and no bot break.
+    /// The bot says these messages: `status` false, Haptik's failure response.
+    ///
+    /// Still a 200, and no bot break.
     public static func failure(_ message: String, _ more: String...) -> HandlerOutcome {
         HandlerOutcome(kind: .reply(Reply(status: false, messages: [message] + more)))
     }
@@ -22,9 +26,12 @@ public struct HandlerOutcome: Sendable, Hashable {
         HandlerOutcome(kind: .reply(reply))
     }
 
-    /// This event can't be handled, now or later: a 400, which is a bot break. Not tried again.
+    /// This event can't be handled, now or later: a 400, which is a bot break.
+    ///
+    /// Not tried again.
     ///
     /// - Parameter reason: for the operator, in `rejoinder.recent`; Haptik doesn't see it.
+    /// - Returns: the outcome.
     public static func refuse(_ reason: String) -> HandlerOutcome {
         HandlerOutcome(kind: .refusal(reason))
     }

@@ -37,11 +37,14 @@ final class Runner: Sendable {
     func run() async {
         await withDiscardingTaskGroup { group in
             group.addTask {
-                await self.deadlines.run { limits in limits.forEach { self.reached($0) } }
+                await self.deadlines.run { limits in
+                    for limit in limits { self.reached(limit) }
+                }
             }
             await self.queue.run { event in
                 switch event {
-                case .claimed(let claims): claims.forEach { self.start($0) }
+                case .claimed(let claims):
+                    for claim in claims { self.start(claim) }
                 case .cancelled(let id): self.cancel(id)
                 }
             }
@@ -140,7 +143,8 @@ final class Runner: Sendable {
         guard let attempt = self.take(claim) else { return }
         attempt.task.cancel()
         let outcome: AttemptOutcome =
-            limit.kind == .deadline ? .expired : .retry(code: "time_limit", error: "the handler ran into its time limit")
+            limit.kind == .deadline
+            ? .expired : .retry(code: "time_limit", error: "the handler ran into its time limit")
         self.queue.finish(claim, outcome, freesSlot: false)
         self.watchOverrun(of: claim, attempt.task)
     }

@@ -40,7 +40,9 @@ public struct Worker: Service {
     /// Enough for handlers that mostly wait for others.
     public static let defaultSlots = 64
 
-    /// Runs until graceful shutdown or cancellation. A database that is away is waited for.
+    /// Runs until graceful shutdown or cancellation.
+    ///
+    /// A database that is away is waited for.
     public func run() async throws {
         await withGracefulShutdownHandler {
             await self.runner.run()

@@ -123,5 +123,8 @@ enum WorkerSettings {
         in: 1...10_000,
         default: Worker.defaultSlots
     )
-    static let name = Setting.text("name", help: "What the queue's views call this worker. Default: the program's name.")
+    static let name = Setting.text(
+        "name",
+        help: "What the queue's views call this worker. Default: the program's name."
+    )
 }

@@ -9,8 +9,9 @@ package enum CommonSettings {
         default: Logger.Level.info
     ) { Logger.Level(rawValue: $0.lowercased()) }
 
-    /// `DATABASE_URL`, the one variable without our prefix: any libpq connection string or URI. Nil leaves libpq its own
-    /// `PG*` variables. An empty one counts as not set.
+    /// `DATABASE_URL`, the one variable without our prefix: any libpq connection string or URI.
+    ///
+    /// Nil leaves libpq its own `PG*` variables. An empty one counts as not set.
     package static func databaseURL(in environment: [String: String]) -> String? {
         environment["DATABASE_URL"].flatMap { $0.isEmpty ? nil : $0 }
     }

@@ -58,7 +58,8 @@ struct EndpointSettings {
         if let unknown = object.keys.filter({ !Self.keys.contains($0) }).min() {
             throw SettingError("\(name) has the key \(unknown), expected \(Self.keys.sorted().joined(separator: ", "))")
         }
-        guard let path = object["path"]?.string, path.hasPrefix("/"), !path.contains(where: { "?# ".contains($0) }) else {
+        guard let path = object["path"]?.string, path.hasPrefix("/"), !path.contains(where: { "?# ".contains($0) })
+        else {
             throw SettingError("\(name) has no valid path, expected one such as \"/orders\"")
         }
         let isUnsigned = object["unsigned"] == .bool(true)
@@ -77,7 +78,8 @@ struct EndpointSettings {
             path: path,
             verifier: verifier,
             deadline: try Self.value(IngressSettings.deadline, object, name) ?? common.deadline,
-            fallback: try Self.value(IngressSettings.fallback, object, name).map { Reply.failure($0) } ?? common.fallback
+            fallback: try Self.value(IngressSettings.fallback, object, name).map { Reply.failure($0) }
+                ?? common.fallback
         )
     }
 

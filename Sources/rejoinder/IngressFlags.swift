@@ -3,7 +3,9 @@ import EventQueue
 import RejoinderIngress
 import Settings
 
-/// The ingress's options on the command line. Each is also a variable of the environment, and a key of the file.
+/// The ingress's options on the command line.
+///
+/// Each is also a variable of the environment, and a key of the file.
 struct IngressFlags: ParsableArguments {
     @Option(name: .customLong("config"), help: "A configuration file, JSON. Default: none.")
     var config: String?

@@ -5,55 +5,127 @@ import Settings
 /// What the ingress can be told.
 enum IngressSettings {
     static let httpHost = Setting.text(
-        "http.host", help: "Address that the endpoints listen on. Default: 127.0.0.1.", default: "127.0.0.1")
+        "http.host",
+        help: "Address that the endpoints listen on. Default: 127.0.0.1.",
+        default: "127.0.0.1"
+    )
     static let httpPort = Setting.integer(
-        "http.port", help: "Port of the endpoints; 0 for any free one. Default: 8080.", in: 0...65535, default: 8080)
+        "http.port",
+        help: "Port of the endpoints; 0 for any free one. Default: 8080.",
+        in: 0...65535,
+        default: 8080
+    )
     static let adminHost = Setting.text(
-        "admin.host", help: "Address of the private port. Default: 127.0.0.1.", default: "127.0.0.1")
+        "admin.host",
+        help: "Address of the private port. Default: 127.0.0.1.",
+        default: "127.0.0.1"
+    )
     static let adminPort = Setting.integer(
-        "admin.port", help: "Private port, for health; 0 for any free one. Default: 9090.", in: 0...65535, default: 9090)
+        "admin.port",
+        help: "Private port, for health; 0 for any free one. Default: 9090.",
+        in: 0...65535,
+        default: 9090
+    )
     static let tlsCertificate = Setting.text(
-        "tls.certificate", help: "PEM file with the certificate chain; read again when it changes. Default: no TLS.")
+        "tls.certificate",
+        help: "PEM file with the certificate chain; read again when it changes. Default: no TLS."
+    )
     static let tlsKey = Setting.text("tls.key", help: "PEM file with the certificate's private key. Default: no TLS.")
     static let deadline = Setting.duration(
-        "deadline", help: "From a call's arrival to its reply, such as 29s or 2500ms. Default: 29s.",
-        in: .milliseconds(100)...(.seconds(300)), default: .seconds(29))
+        "deadline",
+        help: "From a call's arrival to its reply, such as 29s or 2500ms. Default: 29s.",
+        in: .milliseconds(100)...(.seconds(300)),
+        default: .seconds(29)
+    )
     static let fallback = Setting.text(
-        "fallback", help: "One sentence that is sent, with status false, instead of a bot break. Default: none.")
+        "fallback",
+        help: "One sentence that is sent, with status false, instead of a bot break. Default: none."
+    )
     static let algorithm = Setting<SignatureAlgorithm>(
-        "algorithm", help: "Of the signature: sha1, sha256, sha384 or sha512. Default: sha1.",
-        expected: "sha1, sha256, sha384 or sha512", default: .sha1) { SignatureAlgorithm(rawValue: $0) }
+        "algorithm",
+        help: "Of the signature: sha1, sha256, sha384 or sha512. Default: sha1.",
+        expected: "sha1, sha256, sha384 or sha512",
+        default: .sha1
+    ) { SignatureAlgorithm(rawValue: $0) }
     static let limitBody = Setting.bytes(
-        "limit.body", help: "Largest body. Default: 1MiB.", in: 1...(256 << 20), default: 1 << 20)
+        "limit.body",
+        help: "Largest body. Default: 1MiB.",
+        in: 1...(256 << 20),
+        default: 1 << 20
+    )
     static let limitHead = Setting.bytes(
-        "limit.head", help: "Largest request head. Default: 16KiB.", in: 1024...(1 << 20), default: 16 << 10)
+        "limit.head",
+        help: "Largest request head. Default: 16KiB.",
+        in: 1024...(1 << 20),
+        default: 16 << 10
+    )
     static let limitFields = Setting.integer(
-        "limit.fields", help: "Most header fields of a request. Default: 100.", in: 10...1000, default: 100)
+        "limit.fields",
+        help: "Most header fields of a request. Default: 100.",
+        in: 10...1000,
+        default: 100
+    )
     static let limitConnections = Setting.integer(
-        "limit.connections", help: "Most open connections. Default: 10000.", in: 1...1_000_000, default: 10_000)
+        "limit.connections",
+        help: "Most open connections. Default: 10000.",
+        in: 1...1_000_000,
+        default: 10_000
+    )
     static let limitCalls = Setting.integer(
-        "limit.calls", help: "Most calls that wait for a reply at once. Default: 10000.", in: 1...1_000_000,
-        default: 10_000)
+        "limit.calls",
+        help: "Most calls that wait for a reply at once. Default: 10000.",
+        in: 1...1_000_000,
+        default: 10_000
+    )
     static let limitBytes = Setting.bytes(
-        "limit.bytes", help: "Most bytes of bodies kept for waiting calls. Default: 256MiB.", in: 1...(64 << 30),
-        default: 256 << 20)
+        "limit.bytes",
+        help: "Most bytes of bodies kept for waiting calls. Default: 256MiB.",
+        in: 1...(64 << 30),
+        default: 256 << 20
+    )
     static let timeoutHead = Setting.duration(
-        "timeout.head", help: "For a request's head to be complete. Default: 10s.", in: timeouts, default: .seconds(10))
+        "timeout.head",
+        help: "For a request's head to be complete. Default: 10s.",
+        in: timeouts,
+        default: .seconds(10)
+    )
     static let timeoutBody = Setting.duration(
-        "timeout.body", help: "For a request's body to be complete. Default: 10s.", in: timeouts, default: .seconds(10))
+        "timeout.body",
+        help: "For a request's body to be complete. Default: 10s.",
+        in: timeouts,
+        default: .seconds(10)
+    )
     static let timeoutIdle = Setting.duration(
-        "timeout.idle", help: "Before an idle connection is closed. Default: 75s.", in: timeouts, default: .seconds(75))
+        "timeout.idle",
+        help: "Before an idle connection is closed. Default: 75s.",
+        in: timeouts,
+        default: .seconds(75)
+    )
     static let databaseWait = Setting.duration(
-        "database.wait", help: "How long calls wait for a database that is away. Default: 10s.", in: timeouts,
-        default: .seconds(10))
+        "database.wait",
+        help: "How long calls wait for a database that is away. Default: 10s.",
+        in: timeouts,
+        default: .seconds(10)
+    )
     static let workerGrace = Setting.duration(
-        "worker.grace", help: "How long calls wait for a worker that serves their node. Default: 5s.", in: timeouts,
-        default: .seconds(5))
+        "worker.grace",
+        help: "How long calls wait for a worker that serves their node. Default: 5s.",
+        in: timeouts,
+        default: .seconds(5)
+    )
     static let name = Setting.text(
-        "name", help: "What the queue's views call this process. Default: ingress.", default: "ingress")
-    /// Several are separated by commas, for rotation. Never an option: command lines are seen by everybody.
+        "name",
+        help: "What the queue's views call this process. Default: ingress.",
+        default: "ingress"
+    )
+    /// Several are separated by commas, for rotation.
+    ///
+    /// Never an option: command lines are seen by everybody.
     static let secret = Setting<[String]>(
-        "secret", help: "", expected: "one secret or several, separated by commas, none of them empty", isSecret: true
+        "secret",
+        help: "",
+        expected: "one secret or several, separated by commas, none of them empty",
+        isSecret: true
     ) { text in
         let secrets = text.split(separator: ",", omittingEmptySubsequences: false).map { String($0).trimmed }
         return secrets.contains("") ? nil : secrets
@@ -65,7 +137,8 @@ enum IngressSettings {
     /// Every key that a configuration file may have.
     static let keys: Set<String> = [
         httpHost.key, httpPort.key, adminHost.key, adminPort.key, tlsCertificate.key, tlsKey.key, deadline.key,
-        fallback.key, algorithm.key, limitBody.key, limitHead.key, limitFields.key, limitConnections.key, limitCalls.key,
+        fallback.key, algorithm.key, limitBody.key, limitHead.key, limitFields.key, limitConnections.key,
+        limitCalls.key,
         limitBytes.key, timeoutHead.key, timeoutBody.key, timeoutIdle.key, databaseWait.key, workerGrace.key, name.key,
         secret.key, secretFile.key, CommonSettings.logLevel.key,
     ]

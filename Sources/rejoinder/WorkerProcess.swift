@@ -47,7 +47,10 @@ struct WorkerProcess: Service {
                 error: .fileDescriptor(.standardError, closeAfterSpawningProcess: false)
             )
             if !Task.isCancelled {
-                self.logger.error("the worker ended, starting it again", metadata: ["status": "\(result.terminationStatus)"])
+                self.logger.error(
+                    "the worker ended, starting it again",
+                    metadata: ["status": "\(result.terminationStatus)"]
+                )
             }
         } catch {
             self.logger.error(

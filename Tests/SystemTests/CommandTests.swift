@@ -15,13 +15,21 @@ struct CommandTests {
     @Test(
         "a malformed setting ends the start with one line and exit code 78",
         arguments: [
-            (["--http-port", "abc"], [:], #"rejoinder: --http-port is "abc", expected a whole number from 0 to 65535"#),
-            ([], ["REJOINDER_HTTP_PORT": "70000"],
-                #"rejoinder: REJOINDER_HTTP_PORT is "70000", expected a whole number from 0 to 65535"#),
+            (
+                ["--http-port", "abc"], [:],
+                #"rejoinder: --http-port is "abc", expected a whole number from 0 to 65535"#
+            ),
+            (
+                [], ["REJOINDER_HTTP_PORT": "70000"],
+                #"rejoinder: REJOINDER_HTTP_PORT is "70000", expected a whole number from 0 to 65535"#
+            ),
             ([], ["REJOINDER_DEADLINE": "29"], #"rejoinder: REJOINDER_DEADLINE is "29", expected a time such as"#),
             ([], ["REJOINDER_LOG_LEVEL": "loud"], #"rejoinder: REJOINDER_LOG_LEVEL is "loud", expected trace"#),
             ([], ["REJOINDER_SECRET": ""], "rejoinder: REJOINDER_SECRET is malformed or empty, expected one secret"),
-            ([], ["REJOINDER_SECRET": "a,,b"], "rejoinder: REJOINDER_SECRET is malformed or empty, expected one secret"),
+            (
+                [], ["REJOINDER_SECRET": "a,,b"],
+                "rejoinder: REJOINDER_SECRET is malformed or empty, expected one secret"
+            ),
             (["--tls-key", "/nowhere"], [:], "rejoinder: REJOINDER_TLS_CERTIFICATE is not set"),
             (["--config", "/nowhere"], [:], "rejoinder: the configuration file /nowhere can't be read"),
         ] as [([String], [String: String], String)]
@@ -91,7 +99,7 @@ struct CommandTests {
     func sendAndStatus() async throws {
         try await TestCluster.withDatabase { database in
             try await Deployment.with(database) { deployment in
-                try await deployment.withWorker("ProductPriceWorker") { _ in
+                try await deployment.withWorker("product-price-worker") { _ in
                     let path = "/tmp/rejoinder-test-\(UInt32.random(in: 0...UInt32.max)).json"
                     defer { try? FileManager.default.removeItem(atPath: path) }
                     for (product, status) in [("speaker", "200 OK"), ("headphones", "400 Bad Request")] {
@@ -106,9 +114,12 @@ struct CommandTests {
                         #expect("\(sent.status)" == (product == "speaker" ? "exited(0)" : "exited(1)"))
                     }
                     let shown = try await Program.run(
-                        "rejoinder", ["status"], environment: ["DATABASE_URL": database.url])
+                        "rejoinder",
+                        ["status"],
+                        environment: ["DATABASE_URL": database.url]
+                    )
                     let screen = shown.lines.joined(separator: "\n")
-                    for text in ["price", "ProductPriceWorker", "refused", "no such product"] {
+                    for text in ["price", "product-price-worker", "refused", "no such product"] {
                         #expect(screen.contains(text), "\(screen)")
                     }
                 }

@@ -28,7 +28,7 @@ struct Deployment: Sendable {
             ["ingress", "--http-port", "0", "--admin-port", "0"] + arguments,
             environment: variables
         ) { program in
-            let line = try await program.line(containing: " listening")
+            let line = try await program.line(containing: "] listening")
             let deployment = Deployment(
                 ingress: program,
                 port: try #require(Self.number(after: " port=", in: line)),
@@ -103,7 +103,8 @@ struct Deployment: Sendable {
             JSONValue.array([["detection": "message", "original_text": .string(value), "entity_value": .string(value)]])
         }
         return JSONValue.object([
-            "node": .string(node), "event": "API_INTEGRATION", "user": ["user_name": "u"], "entities": .object(entities),
+            "node": .string(node), "event": "API_INTEGRATION", "user": ["user_name": "u"],
+            "entities": .object(entities),
         ]).encoded()
     }
 

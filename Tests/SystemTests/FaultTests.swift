@@ -76,7 +76,9 @@ struct FaultTests {
                         let lost = try await deployment.call("once", ["id": "b", "crash": "yes"])
                         #expect(lost.status == 502)
                         #expect(lost.code == "worker_lost")
-                        let runs = (other.lines + another.lines).filter { $0.contains("ran once") && $0.contains("id=b") }
+                        let runs = (other.lines + another.lines).filter {
+                            $0.contains("ran once") && $0.contains("id=b")
+                        }
                         #expect(runs.count == 1)
                     }
                 }
@@ -180,18 +182,21 @@ struct FaultTests {
             var workerStatus: String?
             try await Deployment.with(database) { deployment in
                 let status = try await Program.with(
-                    "ScriptedWorker", environment: ["DATABASE_URL": database.url]
+                    "ScriptedWorker",
+                    environment: ["DATABASE_URL": database.url]
                 ) { worker in
                     calls = Task {
                         try await withThrowingTaskGroup(of: Answer.self) { group in
                             for id in 0..<20 {
-                                group.addTask { try await deployment.call("sleep", ["ms": "1500", "id": "\(id)"]) }
+                                group.addTask { try await deployment.call("sleep", ["ms": "6000", "id": "\(id)"]) }
                             }
                             return try await group.reduce(into: []) { $0.append($1) }
                         }
                     }
                     try await deployment.eventually(
-                        "select count(*)::text from rejoinder.queue where state = 'running'", is: "20")
+                        "select count(*)::text from rejoinder.queue where state = 'running'",
+                        is: "20"
+                    )
                     deployment.ingress.signal(.terminate)
                     worker.signal(.terminate)
                     await deployment.ingress.end()

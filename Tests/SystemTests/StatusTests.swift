@@ -103,8 +103,10 @@ struct StatusTests {
                     }
                     let right = SignatureVerifier.header(for: body, secret: "new")
                     let sha256 = SignatureVerifier.header(for: body, secret: "new", algorithm: .sha256)
-                    let wrong = ["", "sha1=", "sha1=00", "zzz", sha256, String(right.dropLast()), right + "0",
-                        SignatureVerifier.header(for: body, secret: "test")]
+                    let wrong = [
+                        "", "sha1=", "sha1=00", "zzz", sha256, String(right.dropLast()), right + "0",
+                        SignatureVerifier.header(for: body, secret: "test"),
+                    ]
                     var bodies: Set<String> = []
                     for signature in wrong {
                         let answer = try await deployment.post(body, signature: signature)
@@ -125,8 +127,10 @@ struct StatusTests {
                 let long = String(repeating: "a", count: 17_000)
                 let cases = [
                     ("GET /webhook HTTP/1.1\r\nHost: a\r\nX-A: \(long)\r\n\r\n", "HTTP/1.1 431 "),
-                    ("GET /webhook HTTP/1.1\r\nHost: a\r\n" + (0...120).map { "X-\($0): a\r\n" }.joined() + "\r\n",
-                        "HTTP/1.1 431 "),
+                    (
+                        "GET /webhook HTTP/1.1\r\nHost: a\r\n" + (0...120).map { "X-\($0): a\r\n" }.joined() + "\r\n",
+                        "HTTP/1.1 431 "
+                    ),
                     ("POST /webhook HTTP/1.1\r\nHost: a\r\n", "HTTP/1.1 408 "),
                     ("POST /webhook HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nabc", "HTTP/1.1 408 "),
                     ("NONSENSE\r\n\r\n", "HTTP/1.1 400 "),
@@ -138,7 +142,8 @@ struct StatusTests {
                     #expect(reply.components(separatedByText: "HTTP/1.1 ") == 1)
                     #expect(reply.contains("application/problem+json"))
                 }
-                let pipelined = "GET /webhook HTTP/1.1\r\nHost: a\r\n\r\nGET /webhook HTTP/1.1\r\nHost: a\r\n\r\nBAD\r\n\r\n"
+                let pipelined =
+                    "GET /webhook HTTP/1.1\r\nHost: a\r\n\r\nGET /webhook HTTP/1.1\r\nHost: a\r\n\r\nBAD\r\n\r\n"
                 let replies = try await RawConnection.exchange(pipelined, port: deployment.port)
                 #expect(replies.components(separatedByText: "HTTP/1.1 200 ") == 2)
                 #expect(replies.components(separatedByText: "HTTP/1.1 400 ") == 1)
@@ -159,7 +164,9 @@ struct StatusTests {
                     async let first = deployment.call("sleep", ["ms": "20000"])
                     async let second = deployment.call("sleep", ["ms": "20000"])
                     try await deployment.eventually(
-                        "select count(*)::text from rejoinder.queue where state = 'running'", is: "2")
+                        "select count(*)::text from rejoinder.queue where state = 'running'",
+                        is: "2"
+                    )
                     let third = try await deployment.call("echo")
                     #expect(third.status == 503 && third.code == "overloaded")
                     for answer in try await [first, second] {
