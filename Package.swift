@@ -166,6 +166,15 @@ let package = Package(
                 .product(name: "SystemPackage", package: "swift-system"),
             ]
         ),
+        .testTarget(
+            name: "RejoinderIngressTests",
+            dependencies: [
+                "EventQueue", "HaptikWebhook", "RejoinderIngress",
+                .product(name: "HTTPTypes", package: "swift-http-types"),
+            ]
+        ),
+        .testTarget(name: "RejoinderWorkerTests", dependencies: ["EventQueue", "RejoinderWorker"]),
+        .testTarget(name: "SettingsTests", dependencies: ["Settings"]),
         .testTarget(name: "HaptikWebhookTests", dependencies: ["HaptikWebhook"]),
         .testTarget(
             name: "PostgresClientTests",

@@ -38,7 +38,7 @@ struct ConnectionMachine {
         self.closesAfterResponse = closing
     }
 
-    enum AfterResponse {
+    enum AfterResponse: Equatable {
         case goOn, close
         case refuse(Problem)
     }

@@ -1,0 +1,138 @@
+import Testing
+
+@testable import RejoinderIngress
+
+@Suite("a connection's state")
+struct ConnectionMachineTests {
+    @Test("the first bytes of a head start its time, further bytes and those of a body don't")
+    func headTime() {
+        var machine = ConnectionMachine()
+        let outcome1 = machine.bytesArrived()
+        #expect(outcome1)
+        let outcome2 = machine.bytesArrived()
+        #expect(!outcome2)
+        machine.headArrived()
+        #expect(machine.isReadingBody)
+        let outcome3 = machine.bytesArrived()
+        #expect(!outcome3)
+        machine.endArrived()
+        let outcome4 = machine.bytesArrived()
+        #expect(!outcome4, "a request is under way")
+        machine.responseStarted(closing: false)
+        _ = machine.responseEnded()
+        let outcome5 = machine.bytesArrived()
+        #expect(outcome5)
+    }
+
+    @Test("a failure while nothing is under way is answered at once, and only the first one")
+    func failureAtRest() {
+        var machine = ConnectionMachine()
+        _ = machine.bytesArrived()
+        let outcome6 = machine.failed(with: .timeout)
+        #expect(outcome6 == .sendNow)
+        machine.isClosing = true
+        let outcome7 = machine.failed(with: .malformedHTTP)
+        #expect(outcome7 == .ignore)
+    }
+
+    @Test("a failure of the only request's body is answered at once, unless its response has begun")
+    func failureInBody() {
+        var machine = ConnectionMachine()
+        machine.headArrived()
+        let outcome8 = machine.failed(with: .timeout)
+        #expect(outcome8 == .sendNow)
+
+        var begun = ConnectionMachine()
+        begun.headArrived()
+        begun.responseStarted(closing: false)
+        let outcome9 = begun.failed(with: .timeout)
+        #expect(outcome9 == .closeNow)
+    }
+
+    @Test("a failure behind requests under way waits until they are answered")
+    func failureBehindOthers() {
+        var machine = ConnectionMachine()
+        machine.headArrived()
+        machine.endArrived()
+        machine.headArrived()
+        machine.endArrived()
+        let outcome10 = machine.failed(with: .malformedHTTP)
+        #expect(outcome10 == .sendLater)
+        let outcome11 = machine.failed(with: .malformedHTTP)
+        #expect(outcome11 == .ignore)
+        machine.responseStarted(closing: false)
+        let outcome12 = machine.responseEnded()
+        #expect(outcome12 == .goOn)
+        machine.responseStarted(closing: false)
+        let outcome13 = machine.responseEnded()
+        #expect(outcome13 == .refuse(.malformedHTTP))
+    }
+
+    @Test("a broken body behind a request under way is refused once that one is answered")
+    func brokenBodyBehindAnother() {
+        var machine = ConnectionMachine()
+        machine.headArrived()
+        machine.endArrived()
+        machine.headArrived()
+        let outcome14 = machine.failed(with: .timeout)
+        #expect(outcome14 == .sendLater)
+        machine.responseStarted(closing: false)
+        let outcome15 = machine.responseEnded()
+        #expect(outcome15 == .refuse(.timeout))
+    }
+
+    @Test("a response that closes is the last")
+    func closing() {
+        var machine = ConnectionMachine()
+        machine.headArrived()
+        machine.responseStarted(closing: true)
+        let outcome16 = machine.responseEnded()
+        #expect(outcome16 == .close)
+    }
+
+    @Test("under any order of events nothing is refused twice, and nothing after the end")
+    func anyOrder() {
+        var random = SplitMix(state: 7)
+        for _ in 0..<2000 {
+            var machine = ConnectionMachine()
+            var refusals = 0
+            var underWay = 0
+            for _ in 0..<30 where !machine.isClosing {
+                switch random.next() % 5 {
+                case 0: _ = machine.bytesArrived()
+                case 1 where !machine.isReadingBody:
+                    machine.headArrived()
+                    underWay += 1
+                case 2 where machine.isReadingBody: machine.endArrived()
+                case 3 where underWay > (machine.isReadingBody ? 1 : 0):
+                    machine.responseStarted(closing: false)
+                    underWay -= 1
+                    if case .refuse = machine.responseEnded() {
+                        refusals += 1
+                        machine.isClosing = true
+                    }
+                case 4:
+                    if machine.failed(with: .timeout) == .sendNow {
+                        refusals += 1
+                        machine.isClosing = true
+                    }
+                default: break
+                }
+            }
+            #expect(refusals <= 1)
+        }
+    }
+}
+
+/// Seeded, so that a failure can be seen again.
+struct SplitMix: RandomNumberGenerator {
+    var state: UInt64
+
+    mutating func next() -> UInt64 {
+        self.state &+= 0x9E37_79B9_7F4A_7C15
+        var value = self.state
+        value = (value ^ (value >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        value = (value ^ (value >> 27)) &* 0x94D0_49BB_1331_11EB
+        return value ^ (value >> 31)
+    }
+}

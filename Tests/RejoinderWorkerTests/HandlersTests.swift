@@ -1,0 +1,72 @@
+import EventQueue
+import RejoinderWorker
+import Testing
+
+@Suite("handlers, without a database")
+struct HandlersTests {
+    private struct Thrown: Error {}
+
+    private let handlers = Handlers {
+        Handle("price") { event, _ in
+            switch event.entities["product_name"]?.first?.text {
+            case "speaker": .success("Rs.1599")
+            default: .refuse("no such product")
+            }
+        }
+        Handle("order", "reorder", atMostOnce: true) { _, context in .success("attempt \(context.attempt)") }
+        Handle("slow", concurrency: 2, attempts: 5) { _, _ in throw Thrown() }
+        Handle.anyNode { event, _ in .failure("what is \(event.node)?") }
+    }
+
+    @Test("an event goes to the handler of its node, and else to the one for any node")
+    func routing() async throws {
+        let speaker = WebhookEvent(node: "price", entities: ["product_name": [Entity("speaker")]])
+        #expect(try await self.handlers.outcome(of: speaker) == .success("Rs.1599"))
+        #expect(try await self.handlers.outcome(of: WebhookEvent(node: "price")) == .refuse("no such product"))
+        let context = HandlerContext(attempt: 3)
+        #expect(
+            try await self.handlers.outcome(of: WebhookEvent(node: "reorder"), context: context)
+                == .success("attempt 3")
+        )
+        #expect(try await self.handlers.outcome(of: WebhookEvent(node: "other")) == .failure("what is other?"))
+        await #expect(throws: Thrown.self) { try await self.handlers.outcome(of: WebhookEvent(node: "slow")) }
+        let named = Handlers { Handle("only") { _, _ in .success("yes") } }
+        #expect(try await named.outcome(of: WebhookEvent(node: "other")) == nil)
+    }
+
+    @Test("handlers with equal options share a lane; one for any node leaves out what other lanes serve")
+    func lanes() {
+        #expect(
+            self.handlers.lanes(slots: 16) == [
+                LaneOptions(
+                    nodes: nil,
+                    excluding: ["order", "reorder", "slow"],
+                    slots: 16,
+                    maxAttempts: 3,
+                    atMostOnce: false
+                ),
+                LaneOptions(nodes: ["order", "reorder"], slots: 16, maxAttempts: 1, atMostOnce: true),
+                LaneOptions(nodes: ["slow"], slots: 2, maxAttempts: 5, atMostOnce: false),
+            ]
+        )
+    }
+
+    @Test("two handlers for one node, and none at all, stop the program")
+    func mistakes() async {
+        await #expect(processExitsWith: .failure) {
+            _ = Handlers {
+                Handle("a") { _, _ in .success("1") }
+                Handle("a") { _, _ in .success("2") }
+            }
+        }
+        await #expect(processExitsWith: .failure) {
+            _ = Handlers { [Handle]() }
+        }
+    }
+
+    @Test("the time left is never negative")
+    func timeLeft() {
+        #expect(HandlerContext(deadline: .now - .seconds(1)).timeLeft == .zero)
+        #expect(HandlerContext(deadline: .now + .seconds(60)).timeLeft > .seconds(50))
+    }
+}

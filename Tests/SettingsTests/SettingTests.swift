@@ -1,0 +1,84 @@
+import Settings
+import Testing
+
+@Suite("settings")
+struct SettingTests {
+    private let port = Setting.integer("http.port", help: "", in: 0...65535, default: 8080)
+
+    @Test("the command line comes before the environment, that before the file, that before the default")
+    func precedence() throws {
+        func reader(_ option: String?, _ variable: String?, _ file: String?) -> SettingsReader {
+            SettingsReader(
+                options: ["http.port": option],
+                environment: variable.map { ["REJOINDER_HTTP_PORT": $0] } ?? [:],
+                file: file.map { ("f.json", ["http.port": $0]) }
+            )
+        }
+        #expect(try reader("1", "2", "3").required(self.port) == 1)
+        #expect(try reader(nil, "2", "3").required(self.port) == 2)
+        #expect(try reader(nil, nil, "3").required(self.port) == 3)
+        #expect(try reader(nil, nil, nil).required(self.port) == 8080)
+    }
+
+    @Test("a malformed value is named with its source and what was expected, never replaced by the default")
+    func malformed() {
+        func message(_ reader: SettingsReader) -> String? {
+            do throws(SettingError) {
+                _ = try reader.required(self.port)
+                return nil
+            } catch {
+                return error.description
+            }
+        }
+        let expected = "expected a whole number from 0 to 65535"
+        #expect(
+            message(SettingsReader(options: ["http.port": "x"], environment: [:]))
+                == "--http-port is \"x\", \(expected)"
+        )
+        #expect(
+            message(SettingsReader(environment: ["REJOINDER_HTTP_PORT": ""]))
+                == "REJOINDER_HTTP_PORT is \"\", \(expected)"
+        )
+        #expect(
+            message(SettingsReader(environment: [:], file: ("f.json", ["http.port": "70000"])))
+                == "http.port in f.json is \"70000\", \(expected)"
+        )
+    }
+
+    @Test("a secret is never shown")
+    func secret() {
+        let setting = Setting.text("secret", help: "", isSecret: true)
+        let reader = SettingsReader(environment: ["REJOINDER_SECRET": ""])
+        #expect(throws: SettingError.self) { try reader.required(setting) }
+        let picky = Setting<String>("secret", help: "", expected: "something else", isSecret: true) { _ in nil }
+        do throws(SettingError) {
+            _ = try SettingsReader(environment: ["REJOINDER_SECRET": "hush"]).required(picky)
+            Issue.record("it was taken")
+        } catch {
+            #expect(!error.description.contains("hush"))
+        }
+    }
+
+    @Test(
+        "times and sizes are read with their units, and nothing else is",
+        arguments: [
+            ("29s", Duration.seconds(29)), ("2500ms", .milliseconds(2500)), ("2m", .seconds(120)), ("29", nil),
+            ("s", nil), ("-1s", nil), ("1.5s", nil), ("29 s", nil), ("", nil),
+        ] as [(String, Duration?)]
+    )
+    func durations(_ text: String, _ duration: Duration?) {
+        #expect(Duration(setting: text) == duration)
+    }
+
+    @Test(
+        "sizes",
+        arguments: [
+            ("1", 1), ("16KiB", 16384), ("1MiB", 1_048_576), ("9999999999GiB", nil), ("1KB", nil), ("-1", nil),
+            ("KiB", nil), ("0", nil),
+        ] as [(String, Int?)]
+    )
+    func sizes(_ text: String, _ bytes: Int?) {
+        let setting = Setting.bytes("limit.body", help: "", in: 1...(1 << 30), default: 1)
+        #expect(setting.parse(text) == bytes)
+    }
+}
