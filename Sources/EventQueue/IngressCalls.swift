@@ -6,7 +6,7 @@ extension PostgresCall {
         let now = ContinuousClock.now
         var arguments = PostgresArguments()
         arguments.append(ingress)
-        arguments.append(uuids: events.lazy.map { ($0.id.high, $0.id.low) })
+        arguments.append(uuids: events.lazy.map(\.id.halves))
         arguments.append(events.map(\.endpoint))
         arguments.append(events.map(\.node))
         arguments.append(events.lazy.map { Int32(clamping: ($0.deadline - now).milliseconds) })
@@ -22,13 +22,13 @@ extension PostgresCall {
 
     static func results(_ ids: [EventID]) -> PostgresCall {
         var arguments = PostgresArguments()
-        arguments.append(uuids: ids.lazy.map { ($0.high, $0.low) })
+        arguments.append(uuids: ids.lazy.map(\.halves))
         return PostgresCall(Statements.results, arguments)
     }
 
     static func abandon(_ events: [(id: EventID, state: String)]) -> PostgresCall {
         var arguments = PostgresArguments()
-        arguments.append(uuids: events.lazy.map { ($0.id.high, $0.id.low) })
+        arguments.append(uuids: events.lazy.map(\.id.halves))
         arguments.append(events.map(\.state))
         arguments.append(events.map(\.state))
         return PostgresCall(Statements.abandon, arguments)
@@ -36,6 +36,9 @@ extension PostgresCall {
 }
 
 extension EventID {
+    /// As a binary `uuid` is written.
+    var halves: (high: UInt64, low: UInt64) { (self.high, self.low) }
+
     init(_ halves: (high: UInt64, low: UInt64)) {
         self.init(high: halves.high, low: halves.low)
     }

@@ -1,8 +1,8 @@
 /// One lane's attention to the queue: a pure state machine.
 ///
 ///     asleep ── woken, slot freed after full ──► eager ── claimed something ──► eager
-///     eager ── claimed nothing ──► lastLook ── claimed nothing ──► asleep
-///     eager, lastLook ── no slot left ──► full ── slot freed ──► eager
+///     eager ── claimed nothing (or, in quiet times, less than asked) ──► last look ── claimed nothing ──► asleep
+///     eager, last look ── no slot left ──► full ── slot freed ──► eager
 ///     any ── drain ──► drained
 ///
 /// An eager lane holds the lock that says so, one asleep (or at its last look) the idle lock: see `rejoinder.wake`.
@@ -31,6 +31,10 @@ struct LaneMachine: Sendable {
     private var isDraining = false
     /// The last claim found nothing, and no lock change has been made since.
     private var foundNothing = false
+    /// The last claim found less than it asked for.
+    private var isDrained = false
+    /// The last look before sleep found nothing: the next one may come a claim earlier.
+    private var isQuiet = false
 
     init(slots: Int) {
         self.slots = slots
@@ -64,7 +68,7 @@ struct LaneMachine: Sendable {
         switch self.attention {
         case .full:
             return self.becomeEager()
-        case .eager where self.foundNothing:
+        case .eager where self.foundNothing || (self.isDrained && self.isQuiet):
             // The last look, under the idle lock: what is enqueued after it finds the lock.
             self.attention = .idle
             self.isWoken = false
@@ -80,10 +84,13 @@ struct LaneMachine: Sendable {
 
     /// What the step's claim brought.
     mutating func claimed(_ count: Int) {
+        self.isDrained = count < self.free
         self.free -= count
         self.foundNothing = count == 0
+        guard self.attention == .idle else { return }
+        self.isQuiet = count == 0
         // A last look that found something was not the last.
-        if count > 0, self.attention == .idle { self.isWoken = true }
+        if count > 0 { self.isWoken = true }
     }
 
     private mutating func becomeEager() -> Step {

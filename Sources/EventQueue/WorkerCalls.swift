@@ -31,7 +31,7 @@ extension PostgresCall {
     static func answer(worker: Int32, _ outcomes: [(claim: Claim, outcome: AttemptOutcome)]) -> PostgresCall {
         var arguments = PostgresArguments()
         arguments.append(worker)
-        arguments.append(uuids: outcomes.lazy.map { ($0.claim.id.high, $0.claim.id.low) })
+        arguments.append(uuids: outcomes.lazy.map(\.claim.id.halves))
         arguments.append(outcomes.lazy.map(\.claim.place))
         arguments.append(outcomes.map(\.outcome.name))
         arguments.append(json: outcomes.lazy.map(\.outcome.answer))
@@ -40,19 +40,29 @@ extension PostgresCall {
         return PostgresCall(Statements.answer, arguments)
     }
 
-    static func settle(_ outcomes: [(claim: Claim, outcome: AttemptOutcome)]) -> PostgresCall {
-        var arguments = PostgresArguments()
-        let awaited = outcomes.filter { $0.claim.ingress != nil }
-        arguments.append(awaited.lazy.compactMap(\.claim.ingress))
-        arguments.append(uuids: awaited.lazy.map { ($0.claim.id.high, $0.claim.id.low) })
-        arguments.append(Array(Set(outcomes.lazy.filter { $0.outcome.isRetry }.map(\.claim.node))))
-        return PostgresCall(Statements.settle, arguments)
+    /// One call for each ingress that waits, and for each 200 of its events.
+    static func settle(_ outcomes: [(claim: Claim, outcome: AttemptOutcome)]) -> [PostgresCall] {
+        Dictionary(grouping: outcomes.lazy.map(\.claim).filter { $0.ingress != nil }, by: \.ingress)
+            .flatMap { ingress, claims in
+                stride(from: 0, to: claims.count, by: 200).map { start in
+                    var arguments = PostgresArguments()
+                    arguments.append(ingress ?? 0)
+                    arguments.append(uuids: claims[start..<min(start + 200, claims.count)].lazy.map(\.id.halves))
+                    return PostgresCall(Statements.settle, arguments)
+                }
+            }
+    }
+
+    /// What follows the answers, each in a transaction of its own.
+    static func afterwards(_ outcomes: [(claim: Claim, outcome: AttemptOutcome)]) -> [PostgresCall] {
+        let queuedAgain = outcomes.lazy.filter { $0.outcome.isRetry }.map(\.claim.node)
+        return self.settle(outcomes) + (queuedAgain.isEmpty ? [] : [.wake(Array(queuedAgain))])
     }
 
     static func release(worker: Int32, _ claims: [(id: EventID, place: Int64)]) -> PostgresCall {
         var arguments = PostgresArguments()
         arguments.append(worker)
-        arguments.append(uuids: claims.lazy.map { ($0.id.high, $0.id.low) })
+        arguments.append(uuids: claims.lazy.map(\.id.halves))
         arguments.append(claims.lazy.map(\.place))
         return PostgresCall(Statements.release, arguments)
     }

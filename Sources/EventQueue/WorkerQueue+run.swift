@@ -114,7 +114,9 @@ extension WorkerQueue {
         let now = ContinuousClock.now
 
         var calls: [PostgresCall] = []
-        if !outcomes.isEmpty { calls += [.answer(worker: worker, outcomes), .settle(outcomes)] }
+        if !outcomes.isEmpty {
+            calls += [PostgresCall.answer(worker: worker, outcomes)] + PostgresCall.afterwards(outcomes)
+        }
         if !released.isEmpty { calls.append(.release(worker: worker, released.map { ($0.id, $0.place) })) }
         let highWaterAt = self.isSampleDue(for: trip, at: now) ? calls.count : nil
         if highWaterAt != nil { calls.append(PostgresCall(Statements.highWater)) }
@@ -224,7 +226,7 @@ extension WorkerQueue {
             parts = [[(claim, .failed(code: "invalid_reply", error: "the database refused it: \(error.message)"))]]
         }
         for part in parts where !part.isEmpty {
-            let calls = [PostgresCall.answer(worker: worker, part), .settle(part)]
+            let calls = [PostgresCall.answer(worker: worker, part)] + PostgresCall.afterwards(part)
             if case .failure(let error)? = try connection.pipeline(calls).first {
                 try self.answerApart(part, after: error, worker, on: connection)
             }

@@ -5,6 +5,7 @@ import HummingbirdTLS
 package import Logging
 import NIOCertificateReloading
 import NIOCore
+import NIOPosix
 import NIOSSL
 package import PostgresClient
 package import ServiceLifecycle
@@ -43,6 +44,9 @@ package struct Ingress: Sendable {
         let stopping = Flag()
         let ports = Ports(onListening: self.onListening)
         let hangUps = HangUps()
+        // One thread for HTTP: it has time for more calls than PostgreSQL takes. More come with more ingress processes.
+        let eventLoops = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+        let executor = EventLoopExecutor(eventLoops.next())
         var services: [any Service] = []
 
         let limits = ConnectionGuard.Limits(
@@ -81,6 +85,7 @@ package struct Ingress: Sendable {
                 availableConnectionsDelegate: .maximum(self.options.connections, logger: self.logger)
             ),
             onServerRunning: { ports.opened(public: $0.localAddress?.port) },
+            eventLoopGroupProvider: .shared(eventLoops),
             logger: self.logger
         )
         let adminServer = Application(
@@ -91,9 +96,10 @@ package struct Ingress: Sendable {
                 address: .hostname(self.options.adminHost, port: self.options.adminPort)
             ),
             onServerRunning: { ports.opened(admin: $0.localAddress?.port) },
+            eventLoopGroupProvider: .shared(eventLoops),
             logger: self.logger
         )
-        services += [self.queue, adminServer, Announced(service: publicServer, stopping: stopping)]
+        services += [self.queue, adminServer, Announced(service: publicServer, executor: executor, stopping: stopping)]
         return services
     }
 
@@ -124,14 +130,15 @@ private final class Flag: Sendable {
     func set() { self.value.store(true, ordering: .releasing) }
 }
 
-/// A service that says when it begins to stop.
+/// A service that runs on an executor of its own, and says when it begins to stop.
 private struct Announced<Base: Service>: Service {
     let service: Base
+    let executor: EventLoopExecutor
     let stopping: Flag
 
     func run() async throws {
         try await withGracefulShutdownHandler {
-            try await self.service.run()
+            try await withTaskExecutorPreference(self.executor) { try await self.service.run() }
         } onGracefulShutdown: {
             self.stopping.set()
         }

@@ -10,7 +10,8 @@ import Synchronization
 final class Runner: Sendable {
     private struct Attempt {
         let claim: Claim
-        let task: Task<Void, Never>
+        /// Nil for the moment in which it is being started.
+        var task: Task<Void, Never>?
     }
 
     private let handlers: Handlers
@@ -19,6 +20,8 @@ final class Runner: Sendable {
     private let attempts = Mutex<[EventID: Attempt]>([:])
     /// The places of claims that have ended while their handler goes on.
     private let overrunning = Mutex<Set<Int64>>([])
+    /// By node.
+    private let paces = Mutex<[String: Pace]>([:])
     private let deadlines = DeadlineQueue<Limit>()
 
     private struct Limit: Sendable {
@@ -57,18 +60,38 @@ final class Runner: Sendable {
 
     private func start(_ claim: Claim) {
         let handle = self.handlers.handle(for: claim.node)
-        self.attempts.withLock { attempts in
-            // Bridges from the queue's synchronous event, and can be left behind when its handler ignores cancellation.
-            let task = Task(name: "event \(claim.id)") {
-                let outcome = await self.attempt(claim, handle)
-                self.end(claim, outcome)
-            }
-            attempts[claim.id] = Attempt(claim: claim, task: task)
-        }
+        self.attempts.withLock { $0[claim.id] = Attempt(claim: claim, task: nil) }
         self.deadlines.insert(Limit(kind: .deadline, claim: claim), at: claim.deadline)
         if let limit = handle?.options.timeLimit, .now + limit < claim.deadline {
             self.deadlines.insert(Limit(kind: .timeLimit, claim: claim), at: .now + limit)
         }
+        let task = self.startTask(claim, handle)
+        let isUnderWay = self.attempts.withLock { attempts in
+            guard attempts[claim.id]?.claim.place == claim.place else { return false }
+            attempts[claim.id]?.task = task
+            return true
+        }
+        // It has ended already, or was to be cancelled before it could be.
+        if !isUnderWay { task.cancel() }
+    }
+
+    /// Bridges from the queue's synchronous event.
+    ///
+    /// Unstructured, since it is left behind when its handler ignores its cancellation.
+    private func startTask(_ claim: Claim, _ handle: Handle?) -> Task<Void, Never> {
+        let start = ContinuousClock.now
+        let work: @Sendable () async -> Void = {
+            let outcome = await self.attempt(claim, handle)
+            self.paces.withLock { $0[claim.node, default: Pace()].took(.now - start) }
+            self.end(claim, outcome)
+        }
+        guard self.paces.withLock({ $0[claim.node]?.startsHere(at: start) ?? false }) else {
+            return Task(name: "event \(claim.id)") { await work() }
+        }
+        let task = Task.immediate(name: "event \(claim.id)") { await work() }
+        let now = ContinuousClock.now
+        self.paces.withLock { $0[claim.node]?.heldThread(for: now - start, at: now) }
+        return task
     }
 
     private func attempt(_ claim: Claim, _ handle: Handle?) async -> AttemptOutcome {
@@ -132,21 +155,19 @@ final class Runner: Sendable {
 
     private func cancel(_ id: EventID) {
         guard let attempt = self.attempts.withLock({ $0.removeValue(forKey: id) }) else { return }
-        attempt.task.cancel()
         self.queue.finish(attempt.claim, nil, freesSlot: false)
-        self.watchOverrun(of: attempt.claim, attempt.task)
+        self.leave(attempt)
     }
 
     private func reached(_ limit: Limit) {
         let claim = limit.claim
         guard limit.kind != .overrun else { return self.reportOverrun(of: claim) }
         guard let attempt = self.take(claim) else { return }
-        attempt.task.cancel()
         let outcome: AttemptOutcome =
             limit.kind == .deadline
             ? .expired : .retry(code: "time_limit", error: "the handler ran into its time limit")
         self.queue.finish(claim, outcome, freesSlot: false)
-        self.watchOverrun(of: claim, attempt.task)
+        self.leave(attempt)
     }
 
     /// Ends the attempt for the queue; nil when that has happened before.
@@ -157,7 +178,11 @@ final class Runner: Sendable {
         }
     }
 
-    private func watchOverrun(of claim: Claim, _ task: Task<Void, Never>) {
+    /// Cancels a handler whose event has its outcome, and sees whether it heeds that.
+    private func leave(_ attempt: Attempt) {
+        guard let task = attempt.task else { return }
+        task.cancel()
+        let claim = attempt.claim
         self.overrunning.withLock { _ = $0.insert(claim.place) }
         self.deadlines.insert(Limit(kind: .overrun, claim: claim), at: .now + .seconds(2))
         // Bridges from the synchronous report of a deadline; ends when the handler does.

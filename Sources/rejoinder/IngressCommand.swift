@@ -32,6 +32,9 @@ struct IngressCommand: AsyncParsableCommand {
             let options = try self.flags.options(reader, file, environment: environment)
             let name = try reader.required(IngressSettings.name)
             let logger = Logger.program("ingress", level: try reader.required(CommonSettings.logLevel))
+            for variable in IngressSettings.unknownVariables(in: environment) {
+                logger.warning("a variable that nothing reads, is it mistyped?", metadata: ["variable": "\(variable)"])
+            }
             let database = Database.configuration("rejoinder-\(name)")
             do {
                 try await Database.withConnection(database, logger: logger) { try await Schema($0).check() }

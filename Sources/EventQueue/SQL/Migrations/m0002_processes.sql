@@ -4,12 +4,15 @@
 --   So functions that notify commit asynchronously, except for an operator's, which are rare.
 -- * Only answer() must be durable, and the claim of an at-most-once event. What another commit may lose in a crash of
 --   the database, the ingress enqueues again.
+-- * No function in language sql that isn't inlined: PostgreSQL before 18 parses and plans it anew at each call.
 -- * The plans of the hot functions never depend on statistics: the table grows faster than it is analysed.
 
 -- The first UUIDv7 of an instant: the bound of a partition, and of a search by time.
 create function rejoinder.id_at(instant timestamptz) returns uuid
-language sql immutable strict parallel safe
-return (lpad(to_hex((extract(epoch from instant) * 1000)::bigint), 12, '0') || '70008000000000000000')::uuid;
+language plpgsql immutable strict parallel safe as $$
+begin
+    return (lpad(to_hex((extract(epoch from instant) * 1000)::bigint), 12, '0') || '70008000000000000000')::uuid;
+end $$;
 
 -- The class of an advisory lock. Its second key is a process ("alive") or a lane ("eager", "idle").
 create function rejoinder.lock_class(name text) returns integer
@@ -38,6 +41,19 @@ end $$;
 
 -- ------------------------------------------------------------------------------------------------ waking
 
+-- The nodes of a list that a lane does not serve.
+create function rejoinder.without(list text[], nodes text[], excluding text[]) returns text[]
+language plpgsql immutable parallel safe as $$
+begin
+    if nodes is null and coalesce(excluding, '{}') = '{}' then
+        return '{}';
+    end if;
+    return array(
+        select n from unnest(list) as n
+         where (nodes is not null and n <> all (nodes)) or coalesce(n = any (excluding), false)
+    );
+end $$;
+
 -- After an enqueue has committed, on a transaction of its own: sees to it that somebody claims each of these nodes.
 -- An eager lane (awake, with a free slot) will claim again before it sleeps, so its nodes need nobody. Otherwise one
 -- idle lane is notified; a lane that fills up wakes the next. Nothing is lost in between: a lane takes its "idle" lock
@@ -46,36 +62,25 @@ create function rejoinder.wake(nodes text[]) returns integer
 language plpgsql as $$
 #variable_conflict use_column
 declare
-    uncovered text[] := array(select distinct n from unnest(nodes) as n);
-    idle rejoinder.lane[] := '{}';
+    uncovered text[] := wake.nodes;
+    lane record;
     woken integer := 0;
-    lane rejoinder.lane;
 begin
-    perform rejoinder.commit_durably(false);
-    for lane in select l.* from rejoinder.lane as l order by l.id loop
-        if not pg_try_advisory_xact_lock_shared(rejoinder.lock_class('eager'), lane.id) then
-            uncovered := array(
-                select n from unnest(uncovered) as n
-                 where (lane.nodes is not null and n <> all (lane.nodes)) or n = any (lane.excluding)
-            );
-            exit when uncovered = '{}';
-        elsif not pg_try_advisory_xact_lock_shared(rejoinder.lock_class('idle'), lane.id) then
-            idle := idle || lane;
+    perform set_config('synchronous_commit', 'off', true);
+    for lane in select l.id, l.nodes, l.excluding from rejoinder.lane as l order by l.id loop
+        continue when pg_try_advisory_xact_lock_shared(rejoinder.lock_class('eager'), lane.id);
+        uncovered := rejoinder.without(uncovered, lane.nodes, lane.excluding);
+        if uncovered = '{}' then
+            return 0;
         end if;
     end loop;
-    foreach lane in array idle loop
+    for lane in select l.id, l.process, l.nodes, l.excluding from rejoinder.lane as l order by l.id loop
+        continue when rejoinder.without(uncovered, lane.nodes, lane.excluding) = uncovered
+            or pg_try_advisory_xact_lock_shared(rejoinder.lock_class('idle'), lane.id);
+        perform pg_notify(rejoinder.channel(lane.process), 'wake ' || lane.id);
+        woken := woken + 1;
+        uncovered := rejoinder.without(uncovered, lane.nodes, lane.excluding);
         exit when uncovered = '{}';
-        if exists (
-            select from unnest(uncovered) as n
-             where (lane.nodes is null or n = any (lane.nodes)) and (n = any (lane.excluding)) is not true
-        ) then
-            perform pg_notify(rejoinder.channel(lane.process), 'wake ' || lane.id);
-            woken := woken + 1;
-            uncovered := array(
-                select n from unnest(uncovered) as n
-                 where (lane.nodes is not null and n <> all (lane.nodes)) or n = any (lane.excluding)
-            );
-        end if;
     end loop;
     return woken;
 end $$;
@@ -102,13 +107,13 @@ end $$;
 
 -- The nodes that a lane serves, by name.
 create function rejoinder.nodes_served(nodes text[], excluding text[]) returns text[]
-language sql stable parallel safe
-return case
-    when nodes is null then array(
-        select n.name from rejoinder.node as n where (n.name = any (excluding)) is not true
-    )
-    else nodes
-end;
+language plpgsql stable parallel safe as $$
+begin
+    if nodes is not null then
+        return nodes;
+    end if;
+    return array(select n.name from rejoinder.node as n where (n.name = any (excluding)) is not true);
+end $$;
 
 -- A lane that has just become full wakes another for what it leaves in the queue, if it leaves anything.
 create function rejoinder.pass_on(lane integer, after bigint default 0) returns integer
@@ -134,6 +139,14 @@ begin
         return 0;
     end if;
     return rejoinder.wake(left_over);
+end $$;
+
+-- After answers have committed, on a transaction of its own: tells an ingress. At most 200 ids.
+create function rejoinder.settle(ingress integer, ids uuid[]) returns void
+language plpgsql as $$
+begin
+    perform set_config('synchronous_commit', 'off', true);
+    perform pg_notify(rejoinder.channel(ingress), 'done ' || array_to_string(ids, ','));
 end $$;
 
 -- Tells each waiting ingress which of its events have come to an end, at most 200 in a notification (the limit is 8,000
@@ -222,12 +235,14 @@ end $$;
 
 -- The nodes of a list that no live lane serves.
 create function rejoinder.unserved(nodes text[]) returns text[]
-language sql stable parallel safe
-return array(
-    select distinct n
-      from unnest(nodes) as n
-     where not exists (
-        select from rejoinder.lane as l
-         where (l.nodes is null or n = any (l.nodes)) and (n = any (l.excluding)) is not true
-     )
-);
+language plpgsql stable parallel safe as $$
+begin
+    return array(
+        select distinct n
+          from unnest(nodes) as n
+         where not exists (
+            select from rejoinder.lane as l
+             where (l.nodes is null or n = any (l.nodes)) and (n = any (l.excluding)) is not true
+         )
+    );
+end $$;

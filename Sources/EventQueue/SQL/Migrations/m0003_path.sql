@@ -1,5 +1,16 @@
 -- The path of an event: enqueue, claim, answer, settle; and off the path: release, abandon.
 
+-- Where a batch of ids is looked up, its bounds are in the condition too: with them the executor opens only the
+-- partitions concerned. (There is no min(uuid) before PostgreSQL 18.)
+create function rejoinder.bounds(ids uuid[], out first uuid, out last uuid)
+language plpgsql immutable parallel safe as $$
+declare
+    sorted constant uuid[] := array(select u from unnest(ids) as u order by u);
+begin
+    first := sorted[1];
+    last := sorted[cardinality(sorted)];
+end $$;
+
 -- Inserts a batch. Enqueueing an event again is harmless, whatever has become of it in the meantime.
 -- time_left is in milliseconds: the deadline is reckoned on the database's clock alone.
 create function rejoinder.enqueue(
@@ -12,9 +23,9 @@ as $$
 declare
     started constant timestamptz := clock_timestamp();
 begin
-    perform rejoinder.commit_durably(false);
+    perform set_config('synchronous_commit', 'off', true);
     insert into rejoinder.node (name)
-    select distinct n
+    select n
       from unnest(nodes) as n
      where not exists (select from rejoinder.node as known where known.name = n)
         on conflict do nothing;
@@ -46,11 +57,16 @@ as $$
 #variable_conflict use_column
 declare
     started constant timestamptz := clock_timestamp();
+    ids uuid[];
+    batch record;
 begin
     -- A crash of the database must not forget the start of an event that may be started once only.
-    perform rejoinder.commit_durably(at_most_once);
-    return query
-    with candidate as (
+    if at_most_once then
+        perform rejoinder.commit_durably(true);
+    else
+        perform set_config('synchronous_commit', 'off', true);
+    end if;
+    ids := array(
         select queued.id
           from unnest(rejoinder.nodes_served(nodes, excluding)) as served (node)
           left join rejoinder.node as known on known.name = served.node
@@ -67,7 +83,12 @@ begin
          ) as queued
          order by queued.place
          limit claim.max
-    )
+    );
+    if ids = '{}' then
+        return;
+    end if;
+    batch := rejoinder.bounds(ids);
+    return query
     update rejoinder.event as e
        set state = 'running',
            worker = claim.worker,
@@ -75,8 +96,9 @@ begin
            max_attempts = claim.max_attempts,
            at_most_once = claim.at_most_once,
            claimed_at = started
-      from candidate
+      from unnest(ids) as candidate (id)
      where e.id = candidate.id
+       and e.id between batch.first and batch.last
     returning
         e.id, e.place, e.attempt, (extract(epoch from e.deadline - started) * 1000)::integer,
         e.ingress, e.endpoint, e.node, e.payload;
@@ -84,7 +106,8 @@ end $$;
 
 -- Stores a batch of outcomes: 'answered' with its answer, 'failed' (no further attempt), 'retry' (queued again while
 -- attempts and time are left, else failed) or 'expired'. It accepts those whose claim is still the current one, and
--- returns them with the state that they have now. Durable; the worker then calls settle() on a transaction of its own.
+-- returns them with the state that they have now. Durable; the worker then calls settle() on a transaction of its own, and
+-- wake() for what was queued again.
 create function rejoinder.answer(
     worker integer, ids uuid[], places bigint[], outcomes text[], answers json[], codes text[], errors text[]
 ) returns table (id uuid, state rejoinder.state)
@@ -98,6 +121,7 @@ as $$
 #variable_conflict use_column
 declare
     finished constant timestamptz := clock_timestamp();
+    batch constant record := rejoinder.bounds(ids);
 begin
     perform rejoinder.commit_durably(true);
     if 'retry' = any (outcomes) then
@@ -111,6 +135,7 @@ begin
           from unnest(ids, places, outcomes, codes, errors) as outcome (id, place, outcome, code, error)
          where outcome.outcome = 'retry'
            and e.id = outcome.id
+           and e.id between batch.first and batch.last
            and e.place = outcome.place
            and e.worker = answer.worker
            and e.state = 'running'
@@ -128,20 +153,11 @@ begin
       from unnest(ids, places, outcomes, answers, codes, errors)
                as outcome (id, place, outcome, answer, code, error)
      where e.id = outcome.id
+       and e.id between batch.first and batch.last
        and e.place = outcome.place
        and e.worker = answer.worker
        and e.state = 'running'
     returning e.id, e.state;
-end $$;
-
--- After answers have committed: tells the ingresses, and wakes workers for the nodes of what was queued again.
-create function rejoinder.settle(ingresses integer[], ids uuid[], nodes text[]) returns void
-language plpgsql as $$
-begin
-    perform rejoinder.notify_ingresses(ingresses, ids);
-    if nodes <> '{}' then
-        perform rejoinder.wake(nodes);
-    end if;
 end $$;
 
 -- What has become of these events, as far as they have come to an end: what an ingress replies with.
@@ -155,11 +171,13 @@ set enable_mergejoin = off
 set plan_cache_mode = force_generic_plan
 as $$
 #variable_conflict use_column
+declare
+    batch constant record := rejoinder.bounds(ids);
 begin
     return query
     select e.id, e.state, e.attempt, e.code, e.answer
       from unnest(ids) as wanted (id)
-      join rejoinder.event as e on e.id = wanted.id
+      join rejoinder.event as e on e.id = wanted.id and e.id between batch.first and batch.last
      where e.state not in ('queued', 'running');
 end $$;
 
@@ -168,6 +186,8 @@ create function rejoinder.held(worker integer) returns table (id uuid, place big
 language plpgsql stable
 set enable_seqscan = off
 set enable_bitmapscan = off
+set enable_hashjoin = off
+set enable_mergejoin = off
 set plan_cache_mode = force_generic_plan
 as $$
 #variable_conflict use_column
@@ -180,7 +200,13 @@ end $$;
 
 -- Gives claimed events back untouched, the attempt refunded: a worker drains.
 create function rejoinder.release(worker integer, ids uuid[], places bigint[]) returns integer
-language plpgsql as $$
+language plpgsql
+set enable_seqscan = off
+set enable_bitmapscan = off
+set enable_hashjoin = off
+set enable_mergejoin = off
+set plan_cache_mode = force_generic_plan
+as $$
 #variable_conflict use_column
 declare
     released text[];
@@ -218,6 +244,7 @@ as $$
 #variable_conflict use_column
 declare
     ended record;
+    batch constant record := rejoinder.bounds(ids);
 begin
     perform rejoinder.commit_durably(false);
     for ended in
@@ -226,7 +253,7 @@ begin
                finished_at = clock_timestamp(),
                code = abandoned.code
           from unnest(ids, states, codes) as abandoned (id, state, code)
-         where e.id = abandoned.id and e.state in ('queued', 'running')
+         where e.id = abandoned.id and e.id between batch.first and batch.last and e.state in ('queued', 'running')
         returning e.id, e.worker
     loop
         id := ended.id;

@@ -2,13 +2,22 @@
 
 -- The last place given out: every event queued later has a higher one. For low-water marks.
 create function rejoinder.high_water() returns bigint
-language sql stable
-return (select last_value from rejoinder.place);
+language plpgsql stable as $$
+begin
+    return (select last_value from rejoinder.place);
+end $$;
 
 -- Takes the running events of processes that are gone. Those that may run again are queued again at the end, or fail
 -- where no attempt is left; with "final" also those that may not.
 create function rejoinder.give_up(workers integer[], final boolean) returns integer
-language plpgsql as $$
+language plpgsql
+set enable_seqscan = off
+set enable_bitmapscan = off
+set enable_hashjoin = off
+set enable_mergejoin = off
+set plan_cache_mode = force_generic_plan
+set jit = off
+as $$
 #variable_conflict use_column
 declare
     started constant timestamptz := clock_timestamp();
@@ -67,7 +76,14 @@ end $$;
 --   1 s, or 5 s soon after a restart: its at-most-once events fail, its lanes go
 --   5 s: the queued events of an ingress are cancelled, since nobody would get their answer
 create function rejoinder.bury(after bigint, out requeued integer, out cancelled integer)
-language plpgsql as $$
+language plpgsql
+set enable_seqscan = off
+set enable_bitmapscan = off
+set enable_hashjoin = off
+set enable_mergejoin = off
+set plan_cache_mode = force_generic_plan
+set jit = off
+as $$
 #variable_conflict use_column
 declare
     started constant timestamptz := clock_timestamp();
@@ -116,7 +132,10 @@ create function rejoinder.expire(after bigint) returns integer
 language plpgsql
 set enable_seqscan = off
 set enable_bitmapscan = off
+set enable_hashjoin = off
+set enable_mergejoin = off
 set plan_cache_mode = force_generic_plan
+set jit = off
 as $$
 #variable_conflict use_column
 declare
@@ -183,6 +202,7 @@ end $$;
 -- usually takes. Every minute by the process that holds the maintenance lock.
 create function rejoinder.tidy(out made integer, out dropped integer)
 language plpgsql
+set jit = off
 set lock_timeout = '200ms' -- an exclusive lock that waits would hold up everybody behind it
 as $$
 #variable_conflict use_column
@@ -194,7 +214,8 @@ declare
 begin
     made := 0;
     dropped := 0;
-    for day in select generate_series(today, today + interval '2 days', interval '1 day') loop
+    -- Also yesterday's, soon after midnight: claims look an hour back, and a gap would be the default partition's.
+    for day in select generate_series(today - interval '1 day', today + interval '2 days', interval '1 day') loop
         partition := 'event_' || to_char(day at time zone 'UTC', 'YYYYMMDD');
         continue when to_regclass('rejoinder.' || partition) is not null;
         begin
@@ -220,7 +241,7 @@ begin
          where i.inhparent = 'rejoinder.event'::regclass and c.relname ~ '^event_[0-9]{8}$'
          order by c.relname
     loop
-        continue when day + interval '1 day' >= kept_since;
+        continue when day + interval '1 day' >= least(kept_since, today - interval '1 day');
         begin
             execute format('drop table rejoinder.%I', partition);
             dropped := dropped + 1;

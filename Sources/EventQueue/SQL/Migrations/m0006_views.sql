@@ -154,7 +154,7 @@ comment on function rejoinder.wake is 'Wakes idle workers for these nodes, unles
 comment on function rejoinder.pass_on is 'A full lane wakes another for what it leaves in the queue.';
 comment on function rejoinder.attend is 'Says that a lane is eager, idle or full.';
 comment on function rejoinder.answer is 'Stores a batch of outcomes; accepts those whose claim is still the current one.';
-comment on function rejoinder.settle is 'After answer(): tells the ingresses, wakes workers for what was queued again.';
+comment on function rejoinder.settle is 'After answer(): tells an ingress which of its events have come to an end.';
 comment on function rejoinder.results is 'What has become of these events, as far as they have come to an end.';
 comment on function rejoinder.held is 'The claims that a worker holds.';
 comment on function rejoinder.release is 'Gives claimed events back untouched.';

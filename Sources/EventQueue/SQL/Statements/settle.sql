@@ -1,2 +1,2 @@
--- $1 ingresses, $2 ids, $3 nodes of what was queued again
-select rejoinder.settle($1, $2, $3)
+-- $1 ingress, $2 ids, at most 200
+select rejoinder.settle($1, $2)
