@@ -69,7 +69,7 @@ package final class IngressQueue: Sendable {
     package var waiting: Int { self.state.withLock { $0.table.entries.count } }
 
     /// Registered with the database, and connected to it.
-    package var isReady: Bool { self.session.isConnected }
+    package var isReady: Bool { self.session.isConnected && self.connector.awaySince == nil }
 
     /// Hands the event in, and waits for its outcome: at the latest a moment after its deadline.
     ///

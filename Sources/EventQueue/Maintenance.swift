@@ -29,6 +29,8 @@ struct Maintenance: Sendable {
                     try await self.recover(after: mark.deepPlace(at: now))
                     mark.note(emptiedBelow: highWater, at: now)
                 } catch {
+                    // After a crash of the database, places may be given out a second time.
+                    mark = LowWaterMark()
                     self.logger.debug("housekeeping failed, will try again", metadata: ["error": "\(error)"])
                 }
             } else {

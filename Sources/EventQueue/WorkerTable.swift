@@ -61,8 +61,12 @@ struct WorkerTable: Sendable {
         self.outcomes.prepend(contentsOf: trip.outcomes)
     }
 
+    /// The marks go too: a crash of the database may have taken back places that no answer had made durable.
     mutating func connectionLost() {
-        for lane in self.lanes.indices { self.lanes[lane].connectionLost() }
+        for lane in self.lanes.indices {
+            self.lanes[lane].connectionLost()
+            self.marks[lane] = LowWaterMark()
+        }
     }
 
     /// All lanes, or the one of that number, may find something.

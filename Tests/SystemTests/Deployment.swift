@@ -9,6 +9,13 @@ import Testing
 struct Deployment: Sendable {
     static let secret = "test"
 
+    /// The shared client would let 8 calls wait at once.
+    private static let client: HTTPClient = {
+        var configuration = HTTPClient.Configuration()
+        configuration.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = 2000
+        return HTTPClient(configuration: configuration)
+    }()
+
     let ingress: Program
     let port: Int
     let adminPort: Int
@@ -60,7 +67,7 @@ struct Deployment: Sendable {
 
     func health(_ what: String) async throws -> Answer {
         let request = HTTPClientRequest(url: "http://127.0.0.1:\(self.adminPort)/health/\(what)")
-        return try await Answer(HTTPClient.shared.execute(request, timeout: .seconds(10)))
+        return try await Answer(Self.client.execute(request, timeout: .seconds(10)))
     }
 
     /// A signed call.
@@ -89,13 +96,13 @@ struct Deployment: Sendable {
             value: signature ?? SignatureVerifier.header(for: body, secret: Self.secret)
         )
         request.body = .bytes(ByteBuffer(bytes: body))
-        return try await Answer(HTTPClient.shared.execute(request, timeout: timeout))
+        return try await Answer(Self.client.execute(request, timeout: timeout))
     }
 
     func send(_ method: HTTPMethod, _ path: String) async throws -> Answer {
         var request = HTTPClientRequest(url: "http://127.0.0.1:\(self.port)\(path)")
         request.method = method
-        return try await Answer(HTTPClient.shared.execute(request, timeout: .seconds(10)))
+        return try await Answer(Self.client.execute(request, timeout: .seconds(10)))
     }
 
     static func body(_ node: String, _ entities: [String: String] = [:]) -> [UInt8] {

@@ -99,6 +99,7 @@ struct FaultTests {
                     try await cluster.stop(.immediate)
                     async let late: Void = Self.expectEchoes(1000..<1050, deployment)
                     try await deployment.ingress.line(containing: "database is away")
+                    try await deployment.ingress.line(containing: "lost the queue's session")
                     #expect(try await deployment.health("ready").status == 503)
                     #expect(try await deployment.health("live").status == 200)
                     try await cluster.start()
