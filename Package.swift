@@ -184,7 +184,8 @@ let package = Package(
         .testTarget(
             name: "EventQueueTests",
             dependencies: [
-                "EventQueue", "PostgresClient", "TestSupport", .product(name: "Logging", package: "swift-log"),
+                "EventQueue", "LocalPostgres", "PostgresClient", "TestSupport",
+                .product(name: "Logging", package: "swift-log"),
             ]
         ),
     ],

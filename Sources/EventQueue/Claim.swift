@@ -27,4 +27,12 @@ package enum AttemptOutcome: Sendable, Hashable {
     case expired
     /// Not started: given back, the attempt refunded.
     case released
+
+    /// The event is queued again.
+    var goesBack: Bool {
+        switch self {
+        case .retry, .released: true
+        case .answered, .failed, .expired: false
+        }
+    }
 }

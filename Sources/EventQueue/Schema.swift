@@ -47,10 +47,17 @@ package struct Schema: Sendable {
         } catch {
             throw QueueError(error)
         }
-        let applied = try await self.applyMissing(timeout: timeout)
+        let applied: [Migration]
+        do throws(QueueError) {
+            applied = try await self.applyMissing(timeout: timeout)
+        } catch {
+            // Else the others would wait for as long as this connection lives.
+            try? await self.connection.run(script: Self.unlock, timeout: timeout)
+            throw error
+        }
         do throws(PostgresError) {
-            try await self.connection.run(script: Self.unlock, timeout: timeout)
             try await self.connection.execute(PostgresCall(Statements.tidy))
+            try await self.connection.run(script: Self.unlock, timeout: timeout)
         } catch {
             throw QueueError(error)
         }

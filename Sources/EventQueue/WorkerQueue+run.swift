@@ -70,7 +70,7 @@ extension WorkerQueue {
                 continue
             }
             do throws(PostgresError) {
-                try self.reconcile(worker: next.process, on: connection)
+                try self.reconcile(worker: next.process, but: next.trip, on: connection)
                 let claims = try self.carry(out: next.trip, worker: next.process, next.laneIDs, on: connection)
                 if !claims.isEmpty { onEvent(.claimed(claims)) }
             } catch {
@@ -83,20 +83,25 @@ extension WorkerQueue {
         }
     }
 
-    /// Gives back what the database holds for this worker and the worker knows nothing of: claims that were granted on
-    /// a connection which broke before it could say so.
+    /// Gives back what the database holds for this worker and the worker knows nothing of: claims that were granted on a
+    /// connection which broke before it could say so.
     ///
-    /// No handler has seen them.
-    private func reconcile(worker: Int32, on connection: isolated PostgresConnection) throws(PostgresError) {
+    /// No handler has seen them. The trip is about to tell the outcomes of what it carries, which the table has let go of.
+    private func reconcile(
+        worker: Int32,
+        but trip: WorkerTable.Trip,
+        on connection: isolated PostgresConnection
+    ) throws(PostgresError) {
         let isWanted = self.state.withLock { state in
             defer { state.shouldReconcile = false }
             return state.shouldReconcile
         }
         guard isWanted else { return }
         let rows = try connection.execute(.held(worker: worker))
+        let told = Set(trip.outcomes.lazy.map(\.claim.place))
         let unknown = self.state.withLock { state in
             (0..<rows.count).map { (id: EventID(rows.uuid($0, 0)), place: rows.integer($0, 1, as: Int64.self)) }
-                .filter { !state.table.knows($0.id, place: $0.place) }
+                .filter { !told.contains($0.place) && !state.table.knows($0.id, place: $0.place) }
         }
         guard !unknown.isEmpty else { return }
         self.logger.info("gave back claims that had got lost", metadata: ["events": "\(unknown.count)"])
@@ -138,8 +143,14 @@ extension WorkerQueue {
         var claims: [Claim] = []
         for ((lane, step), index) in zip(trip.steps, claimAt) {
             guard let index else { continue }
-            let rows = try results[index].get()
-            claims += self.take(rows, lane: lane, of: step.claim, highWater: highWater, at: now)
+            switch results[index] {
+            case .success(let rows):
+                claims += self.take(rows, lane: lane, of: step.claim, highWater: highWater, at: now)
+            case .failure(let error):
+                // What the other lanes were granted must reach their handlers all the same.
+                self.logger.error("a claim failed", metadata: ["lane": "\(lane)", "error": "\(error)"])
+                self.state.withLock { $0.table.claimed([], lane: lane) }
+            }
         }
         return claims
     }

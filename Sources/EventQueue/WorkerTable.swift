@@ -50,6 +50,8 @@ struct WorkerTable: Sendable {
         while trip.outcomes.count < Self.mostOutcomes, let next = self.outcomes.popFirst() {
             trip.outcomes.append(next)
         }
+        // What goes back to the queue may be for a lane here, which the database won't wake on its own worker's behalf.
+        if trip.outcomes.contains(where: { $0.outcome.goesBack }) { self.woken() }
         for lane in self.lanes.indices {
             if let step = self.lanes[lane].step() { trip.steps.append((lane, step)) }
         }

@@ -68,9 +68,16 @@ package actor PostgresConnection {
                 preparing.append(isNew)
                 try self.session.send(call, preparing: isNew)
             }
+            // Of a statement that can't be prepared, the later calls would only say that it doesn't exist.
+            var unprepared: [String: PostgresError] = [:]
             for (call, isNew) in zip(calls, preparing) {
-                let result = try self.session.receive(prepared: isNew, until: deadline)
-                if case .failure = result, isNew { self.prepared.remove(call.statement.name) }
+                let name = call.statement.name
+                let (received, isPrepared) = try self.session.receive(preparing: isNew, until: deadline)
+                if !isPrepared, case .failure(let error) = received {
+                    self.prepared.remove(name)
+                    unprepared[name] = error
+                }
+                let result = unprepared[name].map { .failure($0) } ?? received
                 if case .failure(let error) = result, error.isConnectionFailure { throw error }
                 results.append(result)
             }
@@ -135,8 +142,11 @@ package actor PostgresConnection {
     private func readable() {
         guard self.isOpen else { return }
         do throws(PostgresError) {
-            try self.session.consumeInput()
-            self.drainNotifications()
+            // To the very end: once the peer has hung up, dispatch says so this one time and never again.
+            repeat {
+                try self.session.consumeInput()
+                self.drainNotifications()
+            } while self.session.hasInput
         } catch {
             self.close(error)
         }

@@ -47,9 +47,9 @@ final class Session {
             )
         }
         self.forwardNotices()
-        let timeout = configuration.statementTimeout.components.seconds
+        let timeout = configuration.statementTimeout.wholeMilliseconds
         try self.run(
-            script: "set statement_timeout = '\(timeout)s'; set idle_in_transaction_session_timeout = '\(timeout)s'",
+            script: "set statement_timeout = \(timeout); set idle_in_transaction_session_timeout = \(timeout)",
             until: .now + configuration.statementTimeout
         )
         guard PQsetnonblocking(self.connection, 1) == 0, PQenterPipelineMode(self.connection) == 1 else {
@@ -102,12 +102,13 @@ final class Session {
         guard sent == 1, PQpipelineSync(self.connection) == 1 else { throw self.failure(.connectionLost) }
     }
 
-    /// The result of the oldest call that was sent.
+    /// The result of the oldest call that was sent, and whether its statement is prepared now.
     func receive(
-        prepared: Bool,
+        preparing: Bool,
         until deadline: ContinuousClock.Instant
-    ) throws(PostgresError) -> Result<PostgresRows, PostgresError> {
+    ) throws(PostgresError) -> (result: Result<PostgresRows, PostgresError>, isPrepared: Bool) {
         var outcome: Result<PostgresRows, PostgresError>?
+        var isPrepared = !preparing
         while true {
             guard let result = try self.nextResult(until: deadline) else {
                 // Ends the results of one statement; on a broken connection nothing more would ever come.
@@ -118,9 +119,10 @@ final class Session {
             switch PQresultStatus(result) {
             case PGRES_PIPELINE_SYNC:
                 PQclear(result)
-                return outcome ?? .failure(PostgresError(.unexpectedResult, "the server sent no result"))
+                return (outcome ?? .failure(PostgresError(.unexpectedResult, "the server sent no result")), isPrepared)
             case PGRES_TUPLES_OK, PGRES_COMMAND_OK:
                 // The preparation's own result comes first, and the call's replaces it.
+                isPrepared = true
                 outcome = .success(PostgresRows(taking: result))
             case PGRES_PIPELINE_ABORTED:
                 // Follows the error that aborted it, which is the one to report.
@@ -166,13 +168,12 @@ final class Session {
             guard left > .zero else {
                 throw PostgresError(.timedOut, "PostgreSQL did not answer in time")
             }
-            let milliseconds = left.components.seconds * 1000 + left.components.attoseconds / 1_000_000_000_000_000 + 1
             var descriptor = pollfd(
                 fd: PQsocket(self.connection),
                 events: Int16(POLLIN) | (toWrite ? Int16(POLLOUT) : 0),
                 revents: 0
             )
-            let ready = poll(&descriptor, 1, Int32(clamping: milliseconds))
+            let ready = poll(&descriptor, 1, Int32(clamping: left.wholeMilliseconds + 1))
             if ready > 0 { return }
             if ready < 0, errno != EINTR {
                 throw PostgresError(.connectionLost, "poll failed: \(errno)")
@@ -184,6 +185,12 @@ final class Session {
 
     func consumeInput() throws(PostgresError) {
         guard PQconsumeInput(self.connection) == 1 else { throw self.failure(.connectionLost) }
+    }
+
+    /// Whether the socket can be read at this moment, be it to the end of the connection.
+    var hasInput: Bool {
+        var descriptor = pollfd(fd: PQsocket(self.connection), events: Int16(POLLIN), revents: 0)
+        return poll(&descriptor, 1, 0) > 0
     }
 
     func nextNotification() -> PostgresNotification? {
@@ -228,5 +235,11 @@ final class Session {
         let copies = strings.map { strdup($0) }
         defer { for copy in copies { free(copy) } }
         return body(copies.map { UnsafePointer($0) } + [nil])
+    }
+}
+
+extension Duration {
+    fileprivate var wholeMilliseconds: Int64 {
+        self.components.seconds * 1000 + self.components.attoseconds / 1_000_000_000_000_000
     }
 }

@@ -9,8 +9,14 @@ package enum TestCluster {
     private static let template = "rejoinder_template"
     private static let counter = Atomic(0)
 
+    private struct Running {
+        let cluster: LocalPostgres
+        /// Makes the tests' databases; by SQL, which is several times faster than `createdb`.
+        let administrators: PostgresPool
+    }
+
     /// Resolved once; every test awaits the same start.
-    private static let shared = Task<LocalPostgres, any Error> {
+    private static let shared = Task<Running, any Error> {
         let cluster = LocalPostgres(
             directory: "/tmp/rejoinder-tests-\(UInt32.random(in: 0...UInt32.max))",
             // The data needn't survive the machine, only the server: crash tests kill processes.
@@ -22,7 +28,16 @@ package enum TestCluster {
         let connection = try await connect(try cluster.connectionString(database: template))
         try await Schema(connection).migrate()
         await connection.close()
-        return cluster
+        var configuration = PostgresConfiguration(
+            connectionString: try cluster.connectionString(),
+            applicationName: "rejoinder-tests-administrator"
+        )
+        configuration.statementTimeout = .seconds(60)
+        let connector = PostgresConnector(
+            configuration,
+            logger: Logger(label: "tests") { _ in SwiftLogNoOpLogHandler() }
+        )
+        return Running(cluster: cluster, administrators: PostgresPool(connector, size: 4))
     }
 
     /// Runs `body` with a database of its own, migrated unless told otherwise.
@@ -30,10 +45,12 @@ package enum TestCluster {
         migrated: Bool = true,
         _ body: (TestDatabase) async throws -> Void
     ) async throws {
-        let cluster = try await self.shared.value
+        let running = try await self.shared.value
         let name = "test_\(self.counter.add(1, ordering: .relaxed).newValue)"
-        try await cluster.createDatabase(name, template: migrated ? self.template : nil)
-        try await body(TestDatabase(url: try cluster.connectionString(database: name)))
+        _ = try await running.administrators.withConnection { connection throws(PostgresError) in
+            try await connection.query("create database \(name) template \(migrated ? self.template : "template1")")
+        }
+        try await body(TestDatabase(url: try running.cluster.connectionString(database: name)))
     }
 
     /// Runs `body` with a cluster of its own, for tests that stop or kill the server.
@@ -51,8 +68,12 @@ package enum TestCluster {
         let connection = try await database.connect()
         try await Schema(connection).migrate()
         await connection.close()
-        try await body(cluster, database)
-        if cluster.isRunning { try await cluster.stop(.immediate) }
+        do {
+            try await body(cluster, database)
+        } catch {
+            try await cluster.remove()
+            throw error
+        }
         try await cluster.remove()
     }
 
@@ -68,6 +89,8 @@ package enum TestCluster {
 package struct TestDatabase: Sendable {
     /// As `DATABASE_URL` takes it.
     package let url: String
+
+    package init(url: String) { self.url = url }
 
     package var configuration: PostgresConfiguration {
         PostgresConfiguration(connectionString: self.url, applicationName: "rejoinder-tests")

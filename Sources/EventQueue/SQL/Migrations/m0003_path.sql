@@ -1,16 +1,5 @@
 -- The path of an event: enqueue, claim, answer, settle; and off the path: release, abandon.
 
--- Where a batch of ids is looked up, its bounds are in the condition too: with them the executor opens only the
--- partitions concerned. (There is no min(uuid) before PostgreSQL 18.)
-create function rejoinder.bounds(ids uuid[], out first uuid, out last uuid)
-language plpgsql immutable parallel safe as $$
-declare
-    sorted constant uuid[] := array(select u from unnest(ids) as u order by u);
-begin
-    first := sorted[1];
-    last := sorted[cardinality(sorted)];
-end $$;
-
 -- Inserts a batch. Enqueueing an event again is harmless, whatever has become of it in the meantime.
 -- time_left is in milliseconds: the deadline is reckoned on the database's clock alone.
 create function rejoinder.enqueue(
@@ -58,7 +47,6 @@ as $$
 declare
     started constant timestamptz := clock_timestamp();
     ids uuid[];
-    batch record;
 begin
     -- A crash of the database must not forget the start of an event that may be started once only.
     if at_most_once then
@@ -87,7 +75,6 @@ begin
     if ids = '{}' then
         return;
     end if;
-    batch := rejoinder.bounds(ids);
     return query
     update rejoinder.event as e
        set state = 'running',
@@ -98,7 +85,6 @@ begin
            claimed_at = started
       from unnest(ids) as candidate (id)
      where e.id = candidate.id
-       and e.id between batch.first and batch.last
     returning
         e.id, e.place, e.attempt, (extract(epoch from e.deadline - started) * 1000)::integer,
         e.ingress, e.endpoint, e.node, e.payload;
@@ -121,7 +107,6 @@ as $$
 #variable_conflict use_column
 declare
     finished constant timestamptz := clock_timestamp();
-    batch constant record := rejoinder.bounds(ids);
 begin
     perform rejoinder.commit_durably(true);
     if 'retry' = any (outcomes) then
@@ -135,8 +120,7 @@ begin
           from unnest(ids, places, outcomes, codes, errors) as outcome (id, place, outcome, code, error)
          where outcome.outcome = 'retry'
            and e.id = outcome.id
-           and e.id between batch.first and batch.last
-           and e.place = outcome.place
+               and e.place = outcome.place
            and e.worker = answer.worker
            and e.state = 'running'
            and e.attempt < e.max_attempts
@@ -153,7 +137,6 @@ begin
       from unnest(ids, places, outcomes, answers, codes, errors)
                as outcome (id, place, outcome, answer, code, error)
      where e.id = outcome.id
-       and e.id between batch.first and batch.last
        and e.place = outcome.place
        and e.worker = answer.worker
        and e.state = 'running'
@@ -161,23 +144,30 @@ begin
 end $$;
 
 -- What has become of these events, as far as they have come to an end: what an ingress replies with.
+-- The bounds of the batch make the executor open only the partitions concerned; "limit 1" keeps the planner from reading
+-- all that lies between the bounds.
 create function rejoinder.results(ids uuid[])
 returns table (id uuid, state rejoinder.state, attempt smallint, code text, answer json)
 language plpgsql stable
 set enable_seqscan = off
 set enable_bitmapscan = off
-set enable_hashjoin = off
-set enable_mergejoin = off
 set plan_cache_mode = force_generic_plan
 as $$
 #variable_conflict use_column
 declare
-    batch constant record := rejoinder.bounds(ids);
+    sorted constant uuid[] := array(select u from unnest(ids) as u order by u);
+    first constant uuid := sorted[1];
+    last constant uuid := sorted[cardinality(sorted)];
 begin
     return query
-    select e.id, e.state, e.attempt, e.code, e.answer
-      from unnest(ids) as wanted (id)
-      join rejoinder.event as e on e.id = wanted.id and e.id between batch.first and batch.last
+    select wanted.id, e.state, e.attempt, e.code, e.answer
+      from unnest(sorted) as wanted (id)
+     cross join lateral (
+        select event.state, event.attempt, event.code, event.answer
+          from rejoinder.event
+         where event.id = wanted.id and event.id between first and last
+         limit 1
+     ) as e
      where e.state not in ('queued', 'running');
 end $$;
 
@@ -244,7 +234,6 @@ as $$
 #variable_conflict use_column
 declare
     ended record;
-    batch constant record := rejoinder.bounds(ids);
 begin
     perform rejoinder.commit_durably(false);
     for ended in
@@ -253,7 +242,7 @@ begin
                finished_at = clock_timestamp(),
                code = abandoned.code
           from unnest(ids, states, codes) as abandoned (id, state, code)
-         where e.id = abandoned.id and e.id between batch.first and batch.last and e.state in ('queued', 'running')
+         where e.id = abandoned.id and e.state in ('queued', 'running')
         returning e.id, e.worker
     loop
         id := ended.id;

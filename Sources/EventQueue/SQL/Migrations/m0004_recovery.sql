@@ -214,8 +214,7 @@ declare
 begin
     made := 0;
     dropped := 0;
-    -- Also yesterday's, soon after midnight: claims look an hour back, and a gap would be the default partition's.
-    for day in select generate_series(today - interval '1 day', today + interval '2 days', interval '1 day') loop
+    for day in select generate_series(today, today + interval '2 days', interval '1 day') loop
         partition := 'event_' || to_char(day at time zone 'UTC', 'YYYYMMDD');
         continue when to_regclass('rejoinder.' || partition) is not null;
         begin
@@ -228,9 +227,12 @@ begin
                 partition, rejoinder.id_at(day), rejoinder.id_at(day + interval '1 day')
             );
             made := made + 1;
-        exception when lock_not_available or check_violation then
+        exception
+        when lock_not_available or check_violation then
             -- Somebody is in the way, or the default partition has rows of that day already: they are served there.
             raise warning 'partition % was not made: %', partition, sqlerrm;
+        when duplicate_table or unique_violation then
+            null; -- somebody else has made it in this very moment
         end;
     end loop;
 
@@ -241,7 +243,7 @@ begin
          where i.inhparent = 'rejoinder.event'::regclass and c.relname ~ '^event_[0-9]{8}$'
          order by c.relname
     loop
-        continue when day + interval '1 day' >= least(kept_since, today - interval '1 day');
+        continue when day + interval '1 day' >= kept_since;
         begin
             execute format('drop table rejoinder.%I', partition);
             dropped := dropped + 1;

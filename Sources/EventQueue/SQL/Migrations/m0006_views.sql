@@ -122,6 +122,7 @@ select p.id,
                select distinct n
                  from rejoinder.lane as served, unnest(served.nodes) as n
                 where served.process = p.id
+                order by n
            )
        end as nodes,
        p.slots,

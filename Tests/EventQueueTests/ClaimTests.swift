@@ -1,0 +1,150 @@
+import PostgresClient
+import TestSupport
+import Testing
+
+@testable import EventQueue
+
+@Suite("Claims", .timeLimit(.minutes(1)))
+struct ClaimTests {
+    @Test("twenty that claim at once get each of 2,000 events exactly once")
+    func exclusive() async throws {
+        try await TestCluster.withDatabase { database in
+            let events = (0..<2000).map { NewEvent.sample(node: "node\($0 % 3)") }
+            try await database.connect().enqueue(events, ingress: 1)
+            let claimed = try await withThrowingTaskGroup(of: [EventID].self) { group in
+                for worker in Int32(1)...20 {
+                    group.addTask {
+                        let connection = try await database.connect()
+                        let lane = LaneOptions.sample(worker.isMultiple(of: 2) ? ["node0", "node1", "node2"] : nil)
+                        var mine: [EventID] = []
+                        while true {
+                            let claims = try await connection.claim(worker, lane, count: Int(worker % 7) + 1)
+                            // What others are just claiming is skipped, so an empty hand doesn't mean an empty queue.
+                            if claims.isEmpty, try await connection.queued == 0 { break }
+                            mine += claims.map(\.id)
+                        }
+                        await connection.close()
+                        return mine
+                    }
+                }
+                return try await group.reduce(into: []) { $0 += $1 }
+            }
+            #expect(claimed.count == 2000)
+            #expect(Set(claimed) == Set(events.map(\.id)))
+            let attempts = try await database.query("select distinct attempt::text, state::text from rejoinder.event")
+            #expect(attempts == [["1", "running"]])
+        }
+    }
+
+    @Test("a claim tells what its handler needs")
+    func contents() async throws {
+        try await TestCluster.withDatabase { database in
+            let connection = try await database.connect()
+            let event = NewEvent.sample(text: "héllo", timeLeft: .seconds(20))
+            try await connection.enqueue([event], ingress: 42)
+            let lane = LaneOptions.sample(maxAttempts: 5, atMostOnce: true)
+            let claim = try #require(try await connection.claim(7, lane).first)
+            #expect(claim.id == event.id)
+            #expect(claim.attempt == 1)
+            #expect(claim.ingress == 42)
+            #expect(claim.endpoint == "/webhook")
+            #expect(claim.node == "node")
+            #expect(claim.payload == event.payload)
+            #expect(claim.deadline <= .now + .seconds(20))
+            #expect(claim.deadline > .now)
+            let row = try await connection.events(
+                "worker",
+                "max_attempts",
+                "at_most_once",
+                "(claimed_at is not null)",
+                "place"
+            )
+            #expect(row == [["7", "5", "true", "true", "\(claim.place)"]])
+        }
+    }
+
+    @Test("oldest first, across nodes, up to the number asked for")
+    func order() async throws {
+        try await TestCluster.withDatabase { database in
+            let connection = try await database.connect()
+            let events = (0..<30).map { NewEvent.sample(node: "node\($0 * 7 % 5)") }
+            // In two batches, since only the order of batches and the order within one are the queue's.
+            try await connection.enqueue(Array(events[..<15]), ingress: 1)
+            try await connection.enqueue(Array(events[15...]), ingress: 1)
+            let lane = LaneOptions.sample((0..<5).map { "node\($0)" })
+            var claimed: [EventID] = []
+            for count in [1, 4, 10, 15] { claimed += try await connection.claim(1, lane, count: count).map(\.id) }
+            #expect(claimed == events.map(\.id))
+            #expect(try await connection.claim(1, lane).isEmpty)
+        }
+    }
+
+    @Test("only of the nodes that the lane serves")
+    func nodes() async throws {
+        let cases: [(lane: LaneOptions, expected: [String])] = [
+            (.sample(["a"]), ["a"]), (.sample(["a", "c", "never called"]), ["a", "c"]), (.sample([]), []),
+            (.sample(nil), ["a", "b", "c"]), (.sample(nil, excluding: ["b"]), ["a", "c"]),
+            (.sample(nil, excluding: ["a", "b", "c"]), []),
+        ]
+        try await TestCluster.withDatabase { database in
+            let connection = try await database.connect()
+            try await connection.enqueue(["a", "b", "c"].map { .sample(node: $0) }, ingress: 1)
+            for (lane, expected) in cases {
+                let claims = try await connection.claim(1, lane)
+                #expect(claims.map(\.node).sorted() == expected)
+                for claim in claims { _ = try await connection.release(1, [claim]) }
+            }
+        }
+    }
+
+    @Test("below the low-water mark nothing is looked for, and the high water is the last place")
+    func lowWaterMark() async throws {
+        try await TestCluster.withDatabase { database in
+            let connection = try await database.connect()
+            try await connection.enqueue((0..<5).map { _ in .sample() }, ingress: 1)
+            let places = try await connection.events("place").compactMap { $0[0].flatMap { Int64($0) } }
+            let highWater: Int64 = try await connection.execute(PostgresCall(Statements.highWater)).integer(0, 0)
+            #expect(highWater == places.last)
+            #expect(try await connection.claim(1, after: places[4] + 1).isEmpty)
+            #expect(try await connection.claim(1, after: places[3]).map(\.place) == [places[3], places[4]])
+            #expect(try await connection.claim(1, .sample(nil), after: places[2]).map(\.place) == [places[2]])
+            #expect(try await connection.claim(1).map(\.place) == [places[0], places[1]])
+        }
+    }
+
+    @Test("what has less time left than its node takes is not started, and recovery marks it expired")
+    func tooLate() async throws {
+        try await TestCluster.withDatabase { database in
+            let connection = try await database.connect()
+            try await connection.enqueue(
+                [
+                    .sample(node: "slow", timeLeft: .seconds(9)), .sample(node: "slow", timeLeft: .seconds(29)),
+                    .sample(node: "quick", timeLeft: .seconds(9)), .sample(node: "quick", timeLeft: .zero),
+                ],
+                ingress: 1
+            )
+            try await connection.query("update rejoinder.node set takes = '10 seconds' where name = 'slow'")
+            let lane = LaneOptions.sample(["slow", "quick"])
+            #expect(try await connection.claim(1, lane).map(\.node) == ["slow", "quick"])
+            #expect(try await connection.recover() == [0, 0, 2])
+            #expect(
+                try await connection.events("state").flatMap(\.self) == ["expired", "running", "running", "expired"]
+            )
+        }
+    }
+}
+
+extension PostgresConnection {
+    /// How many events are queued.
+    fileprivate var queued: Int {
+        get throws(PostgresError) {
+            Int(
+                try self.execute(.sql("select count(*) from rejoinder.event where state = 'queued'")).integer(
+                    0,
+                    0,
+                    as: Int64.self
+                )
+            )
+        }
+    }
+}

@@ -1,0 +1,170 @@
+import LocalPostgres
+import PostgresClient
+import TestSupport
+import Testing
+
+@testable import EventQueue
+
+@Suite("No fault of a connection or the server costs an answer", .timeLimit(.minutes(1)))
+struct FaultTests {
+    @Test("all backends are terminated while 200 wait and their handlers run")
+    func allBackends() async throws {
+        try await Rig.run { rig in
+            let gate = Gate()
+            let count = Counter()
+            try await rig.withWorker { claim in
+                count.add()
+                await gate.passed()
+                return .answered(claim.payload)
+            } _: { _ in
+                let events = (0..<200).map { NewEvent.sample(text: "\($0)") }
+                async let outcomes = rig.outcomes(of: events)
+                try await eventually("as many run as there are slots") { count.value >= 100 }
+                print("LOG", ContinuousClock.now, "terminate")
+                try await rig.terminate()
+                gate.open()
+                print("LOG", ContinuousClock.now, "opened")
+                #expect(await outcomes.map(\.text) == events.map(\.text))
+                print("LOG", ContinuousClock.now, "answered")
+            }
+            print("LOG", ContinuousClock.now, "worker stopped")
+        }
+    }
+
+    @Test("backends are terminated again and again under load")
+    func again() async throws {
+        try await Rig.run { rig in
+            try await rig.withWorker { _ in
+                let events = (0..<1000).map { NewEvent.sample(text: "\($0)") }
+                let breaking = Task {
+                    while !Task.isCancelled {
+                        try await rig.terminate(["test-worker", "test-ingress"].randomElement() ?? "")
+                        try await Task.sleep(for: .milliseconds(50))
+                    }
+                }
+                var outcomes: [Outcome] = []
+                for batch in 0..<10 {
+                    outcomes += await rig.outcomes(of: Array(events[(batch * 100)..<(batch * 100 + 100)]))
+                }
+                breaking.cancel()
+                _ = await breaking.result
+                #expect(outcomes.map(\.text) == events.map(\.text))
+            }
+        }
+    }
+
+    @Test("claims that got lost with their connection are given back, and answered, the attempt refunded")
+    func lostClaims() async throws {
+        try await Rig.run { rig in
+            try await rig.withWorker { worker in
+                let process = try #require(worker.queue.session.process)
+                let ingress = try #require(rig.ingress.session.process)
+                let events = (0..<5).map { NewEvent.sample(text: "\($0)") }
+                // As if it had claimed them, and the connection broke before it heard of it.
+                for event in events {
+                    try await rig.database.query(
+                        """
+                        insert into rejoinder.event
+                               (id, state, attempt, ingress, worker, claimed_at, deadline, endpoint, node, payload)
+                        values ('\(event.id)', 'running', 1, \(ingress), \(process), now(), now() + interval '29 s', '/', 'node',
+                                '\(event.text)')
+                        """
+                    )
+                }
+                async let outcomes = rig.outcomes(of: events)
+                try await rig.terminate("test-worker")
+                #expect(await outcomes == events.map { .answered($0.payload, attempt: 1) })
+                #expect(worker.recorder.entries.contains { $0.message.contains("gave back claims") })
+            }
+        }
+    }
+
+    @Test("an outcome that is about to be sent is not mistaken for a lost claim", arguments: [false, true])
+    func reconciliation(atMostOnce: Bool) async throws {
+        try await Rig.run { rig in
+            let runs = Counter()
+            let gate = Gate()
+            let held = Mailbox<EventID>()
+            try await rig.withWorker([.sample(atMostOnce: atMostOnce)]) { claim in
+                runs.add()
+                held.send(claim.id)
+                await gate.passed()
+                return .answered(claim.payload)
+            } _: { worker in
+                let events = (0..<10).map { NewEvent.sample(text: "\($0)") }
+                async let outcomes = rig.outcomes(of: events)
+                for _ in events { _ = try await held.next() }
+                // The next trip carries their outcomes, and looks whether the database holds the same.
+                worker.queue.state.withLock { $0.shouldReconcile = true }
+                gate.open()
+                #expect(await outcomes == events.map { .answered($0.payload, attempt: 1) })
+                #expect(runs.value == events.count)
+            }
+        }
+    }
+
+    @Test("a lane whose claims fail hurts no other lane")
+    func failingLane() async throws {
+        try await Rig.run { rig in
+            try await rig.database.query(
+                """
+                create function curse() returns trigger language plpgsql as
+                $$ begin raise exception 'cursed'; end $$
+                """
+            )
+            try await rig.database.query(
+                """
+                create trigger cursed before update on rejoinder.event for each row
+                when (new.node = 'cursed' and new.state = 'running') execute function curse()
+                """
+            )
+            try await rig.withWorker([.sample(["node"]), .sample(["cursed"])]) { _ in
+                let cursed = Task { await rig.outcome(of: .sample(node: "cursed", timeLeft: .seconds(5))) }
+                for n in 0..<20 { #expect(await rig.outcome(of: .sample(text: "\(n)")).text == "\"\(n)\"") }
+                cursed.cancel()
+                #expect(await cursed.value == .abandoned)
+            }
+        }
+    }
+
+    @Test("the server is killed and comes back while 100 wait and a worker holds half of them")
+    func serverRestart() async throws {
+        try await TestCluster.withCluster { cluster, database in
+            try await Rig.run(in: database) { rig in
+                let gate = Gate()
+                let count = Counter()
+                try await rig.withWorker([.sample(slots: 50)]) { claim in
+                    count.add()
+                    await gate.passed()
+                    return .answered(claim.payload)
+                } _: { _ in
+                    let events = (0..<100).map { NewEvent.sample(text: "\($0)") }
+                    async let outcomes = rig.outcomes(of: events)
+                    try await eventually("half of them run") { count.value >= 50 }
+                    try await cluster.restart(.immediate)
+                    gate.open()
+                    #expect(await outcomes.map(\.text) == events.map(\.text))
+                }
+            }
+        }
+    }
+
+    @Test("a database that stays away is not waited for longer than asked; when it is back, so is the queue")
+    func databaseAway() async throws {
+        var limits = IngressQueue.Limits()
+        limits.databaseWait = .milliseconds(200)
+        try await TestCluster.withCluster { cluster, database in
+            try await Rig.run(limits: limits, in: database) { rig in
+                try await rig.withWorker { _ in
+                    #expect(await rig.outcome().text == "\"hello\"")
+                    try await cluster.stop(.immediate)
+                    #expect(await rig.outcome() == .unavailable)
+                    #expect(await rig.outcome() == .unavailable)
+                    #expect(!rig.ingress.isReady)
+                    try await cluster.start()
+                    try await eventually("the queue works again") { await rig.outcome().text == "\"hello\"" }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,99 @@
+import PostgresClient
+import TestSupport
+import Testing
+
+@testable import EventQueue
+
+@Suite("A caller may hang up at any time", .timeLimit(.minutes(1)))
+struct HangUpTests {
+    @Test("before its event is registered")
+    func before() async throws {
+        try await Rig.run { rig async throws in
+            for _ in 0..<20 {
+                let event = NewEvent.sample()
+                let gate = Gate()
+                let caller = Task {
+                    await gate.passed()
+                    return await rig.outcome(of: event)
+                }
+                caller.cancel()
+                gate.open()
+                #expect(await caller.value == .abandoned)
+                #expect(rig.ingress.waiting == 0)
+            }
+            #expect(try await rig.database.query("select count(*)::text from rejoinder.event") == [["0"]])
+        }
+    }
+
+    @Test("while it waits: the event is cancelled in the queue, or its handler is")
+    func during() async throws {
+        try await Rig.run { rig in
+            let queued = NewEvent.sample()
+            let caller = Task { await rig.outcome(of: queued) }
+            try await eventually("it is enqueued") { try await rig.state(of: queued.id) == "queued" }
+            caller.cancel()
+            #expect(await caller.value == .abandoned)
+            try await eventually("it is cancelled") { try await rig.state(of: queued.id) == "cancelled" }
+
+            let gate = Gate()
+            let held = Mailbox<EventID>()
+            try await rig.withWorker { claim in
+                held.send(claim.id)
+                await gate.passed()
+                return .answered(claim.payload)
+            } _: { worker async throws in
+                let running = NewEvent.sample()
+                let caller = Task { await rig.outcome(of: running) }
+                #expect(try await held.next() == running.id)
+                caller.cancel()
+                #expect(await caller.value == .abandoned)
+                #expect(try await worker.cancelled.next() == running.id)
+                #expect(try await rig.state(of: running.id) == "cancelled")
+                gate.open()
+            }
+            #expect(try await rig.database.query("select distinct state::text from rejoinder.event") == [["cancelled"]])
+        }
+    }
+
+    @Test("after it has its outcome, and all at the same time")
+    func afterAndRacing() async throws {
+        try await Rig.run { rig in
+            try await rig.withWorker { _ in
+                let caller = Task { await rig.outcome() }
+                let outcome = await caller.value
+                caller.cancel()
+                #expect(outcome.text == "\"hello\"")
+
+                let outcomes = await withTaskGroup(of: Outcome.self) { group in
+                    for index in 0..<300 {
+                        group.addTask {
+                            let caller = Task { await rig.outcome(of: .sample(text: "\(index)")) }
+                            for _ in 0..<(index % 60) { await Task.yield() }
+                            caller.cancel()
+                            return await caller.value
+                        }
+                    }
+                    return await group.reduce(into: []) { $0.append($1) }
+                }
+                #expect(outcomes.count == 300)
+                #expect(outcomes.allSatisfy { $0 == .abandoned || $0.text != nil })
+            }
+            #expect(rig.ingress.waiting == 0)
+            #expect(rig.ingress.state.withLock { $0.cancelledEarly.isEmpty })
+        }
+    }
+
+    @Test("by its id, before and while it waits")
+    func abandon() async throws {
+        try await Rig.run { rig in
+            let early = NewEvent.sample()
+            rig.ingress.abandon(early.id)
+            #expect(await rig.outcome(of: early) == .abandoned)
+            let waiting = NewEvent.sample()
+            let caller = Task { await rig.outcome(of: waiting) }
+            try await eventually("it waits") { rig.ingress.waiting == 1 }
+            rig.ingress.abandon(waiting.id)
+            #expect(await caller.value == .abandoned)
+        }
+    }
+}

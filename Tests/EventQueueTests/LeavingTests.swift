@@ -1,0 +1,72 @@
+import PostgresClient
+import TestSupport
+import Testing
+
+@testable import EventQueue
+
+@Suite("A worker leaves in order, or is missed", .timeLimit(.minutes(1)))
+struct LeavingTests {
+    @Test("draining, it claims nothing more, finishes what it holds, and leaves the rest to others")
+    func drain() async throws {
+        try await Rig.run { rig in
+            let gate = Gate()
+            let count = Counter()
+            let events = (0..<30).map { NewEvent.sample(text: "\($0)") }
+            let first = RunningWorker(rig.database, [.sample(slots: 10)]) { claim in
+                count.add()
+                await gate.passed()
+                return .answered(claim.payload)
+            }
+            let outcomes = Task { await rig.outcomes(of: events) }
+            try await eventually("it is full") { count.value == 10 }
+            let stopped = Task { await first.stop() }
+            gate.open()
+            await stopped.value
+            #expect(count.value == 10)
+            let states = try await rig.database.query(
+                "select state::text, count(*)::text from rejoinder.event group by state order by state"
+            )
+            #expect(states == [["answered", "10"], ["queued", "20"]])
+            #expect(try await rig.database.query("select id::text from rejoinder.workers") == [])
+
+            try await rig.withWorker { _ in
+                #expect(await outcomes.value.map(\.text) == events.map(\.text))
+            }
+        }
+    }
+
+    @Test("what it gives back untouched is answered by another in the same attempt")
+    func release() async throws {
+        try await Rig.run { rig in
+            let first = RunningWorker(rig.database) { _ in .released }
+            try await eventually("the worker is ready") { first.queue.isReady }
+            let outcome = Task { await rig.outcome() }
+            try await eventually("it has given the event back") {
+                try await rig.database.query("select 'x' from rejoinder.event where place > 1") == [["x"]]
+            }
+            await first.stop()
+            try await rig.withWorker { _ in
+                #expect(await outcome.value == .answered(Array("\"hello\"".utf8), attempt: 1))
+            }
+        }
+    }
+
+    @Test("one that vanishes in the middle is replaced by another, which runs its events again")
+    func vanished() async throws {
+        try await Rig.run { rig in
+            let held = Counter()
+            let first = RunningWorker(rig.database) { _ in
+                held.add()
+                return await withCheckedContinuation { $0.resume(returning: nil) }
+            }
+            let events = (0..<20).map { NewEvent.sample(text: "\($0)") }
+            let outcomes = Task { await rig.outcomes(of: events) }
+            try await eventually("all run") { held.value == 20 }
+            // It has lost sight of them, as if it had been killed and started again.
+            await first.abort()
+            try await rig.withWorker { _ in
+                #expect(await outcomes.value == events.map { .answered($0.payload, attempt: 2) })
+            }
+        }
+    }
+}

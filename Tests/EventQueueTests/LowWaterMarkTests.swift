@@ -1,0 +1,61 @@
+import Testing
+
+@testable import EventQueue
+
+@Suite("The low-water mark")
+struct LowWaterMarkTests {
+    private let start = ContinuousClock.now
+
+    @Test(
+        "never passes what was noted less than 250 ms ago, and looks deep now and then",
+        arguments: 0..<4 as Range<UInt64>
+    )
+    func random(seed: UInt64) throws {
+        var random = SeededGenerator(seed)
+        var mark = LowWaterMark()
+        var notes: [(at: ContinuousClock.Instant, place: Int64)] = []
+        var now = self.start
+        var place: Int64 = 0
+        var lastLook = self.start
+        var lastDeepLook = self.start
+
+        func known(_ back: Duration) -> Int64 { notes.last { $0.at <= now - back }?.place ?? 0 }
+
+        while now < self.start + .seconds(90) {
+            now += .milliseconds(Int.random(in: 1..<120, using: &random))
+            place += Int64.random(in: 0..<50, using: &random)
+            if mark.isSampleDue(at: now) { notes.append((now, place)) }
+            mark.note(emptiedBelow: place, at: now)
+
+            let start = mark.place(at: now)
+            #expect(start <= known(.milliseconds(250)))
+            #expect(mark.deepPlace(at: now) <= known(.seconds(40)))
+            if start <= known(.seconds(3)) { lastLook = now }
+            if start <= known(.seconds(40)) { lastDeepLook = now }
+            #expect(now - lastLook <= .milliseconds(500 + 120))
+            #expect(now - lastDeepLook <= .milliseconds(10_000 + 120))
+        }
+        #expect(notes.count > 500)
+        #expect(mark.deepPlace(at: now) > 0)
+    }
+
+    @Test("begins at the very beginning")
+    func beginning() {
+        var mark = LowWaterMark()
+        #expect(mark.place(at: self.start) == 0)
+        mark.note(emptiedBelow: 100, at: self.start)
+        #expect(mark.place(at: self.start + .milliseconds(100)) == 0)
+    }
+
+    @Test("most claims start where the queue had been emptied a moment ago")
+    func usual() {
+        var mark = LowWaterMark()
+        _ = mark.place(at: self.start)
+        mark.note(emptiedBelow: 100, at: self.start)
+        #expect(mark.place(at: self.start + .milliseconds(260)) == 100)
+        mark.note(emptiedBelow: 200, at: self.start + .milliseconds(300))
+        #expect(mark.place(at: self.start + .milliseconds(400)) == 100)
+        #expect(mark.place(at: self.start + .milliseconds(510)) == 0)  // Half a second after the first: a look further back.
+        #expect(mark.place(at: self.start + .milliseconds(560)) == 200)
+    }
+}

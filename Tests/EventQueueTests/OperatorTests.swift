@@ -1,0 +1,145 @@
+import PostgresClient
+import TestSupport
+import Testing
+
+@testable import EventQueue
+
+@Suite("What an operator does from psql", .timeLimit(.minutes(1)))
+struct OperatorTests {
+    private struct Scene {
+        let psql: PostgresConnection
+        let ingress: Mailbox<String>
+        let worker: Mailbox<String>
+        let lane: Int32
+        let queued: EventID
+        let running: EventID
+    }
+
+    /// One event queued, one running, and the ears of their ingress and worker.
+    private func withEvents(_ body: (Scene) async throws -> Void) async throws {
+        try await TestCluster.withDatabase { database in
+            let ingress = try await database.connect()
+            let worker = try await database.connect()
+            let ingressID = try await ingress.register(.ingress).process
+            let registration = try await worker.register(.worker, [.sample()])
+            let ids = try await ingress.enqueue([.sample(), .sample()], ingress: ingressID)
+            let claim = try #require(try await worker.claim(registration.process, count: 1).first)
+            #expect(claim.id == ids[0])
+            let scene = Scene(
+                psql: try await database.connect(),
+                ingress: try await ingress.notifications(of: ingressID),
+                worker: try await worker.notifications(of: registration.process),
+                lane: try #require(registration.lanes.first),
+                queued: ids[1],
+                running: ids[0]
+            )
+            try await body(scene)
+            await ingress.close()
+            await worker.close()
+        }
+    }
+
+    private func refusal(_ scene: Scene, _ sql: String) async throws -> PostgresError {
+        try await #require(throws: PostgresError.self, "\(sql)") { try await scene.psql.query("select (\(sql))::text") }
+    }
+
+    @Test("cancel ends a queued or running event, tells its caller, and its worker")
+    func cancel() async throws {
+        try await self.withEvents { scene in
+            for id in [scene.queued, scene.running] {
+                #expect(try await scene.psql.query("select rejoinder.cancel('\(id)')::text") == [["cancelled"]])
+                #expect(try await scene.ingress.next() == "done \(id)")
+            }
+            #expect(try await scene.worker.next() == "cancel \(scene.running)")
+            #expect(
+                try await scene.psql.events("state", "code") == [
+                    ["cancelled", "cancelled"], ["cancelled", "cancelled"],
+                ]
+            )
+
+            let again = try await self.refusal(scene, "rejoinder.cancel('\(scene.queued)')")
+            #expect(
+                again.message == "event \(scene.queued) is cancelled: only a queued or running one can be cancelled"
+            )
+            let unknown = EventID()
+            let absent = try await self.refusal(scene, "rejoinder.cancel('\(unknown)')")
+            #expect(absent.message == "there is no event \(unknown)")
+            #expect(absent.hint == "select id from rejoinder.queue")
+        }
+    }
+
+    @Test("retry queues an ended event again with all its attempts and a new deadline, and wakes a worker")
+    func retry() async throws {
+        try await self.withEvents { scene in
+            let early = try await self.refusal(scene, "rejoinder.retry('\(scene.running)')")
+            #expect(
+                early.message
+                    == "event \(scene.running) is running: only a failed, expired or cancelled one can be retried"
+            )
+            try await scene.psql.query("select rejoinder.cancel('\(scene.running)')::text")
+            try await scene.psql.run(
+                script: "update rejoinder.event set deadline = now() - interval '1 hour'",
+                timeout: .seconds(5)
+            )
+            #expect(
+                try await scene.psql.query("select rejoinder.retry('\(scene.running)', '1 minute')::text") == [
+                    ["queued"]
+                ]
+            )
+            let row = try await scene.psql.query(
+                """
+                select state::text, attempt::text, code, worker::text, ingress::text, finished_at::text,
+                       (deadline between clock_timestamp() + interval '50 s' and clock_timestamp() + interval '60 s')::text
+                  from rejoinder.event where id = '\(scene.running)'
+                """
+            )
+            #expect(row == [["queued", "0", nil, nil, nil, nil, "true"]])
+            #expect(try await scene.psql.claim(1, count: 5).map(\.attempt) == [1])
+
+            let unknown = EventID()
+            let absent = try await self.refusal(scene, "rejoinder.retry('\(unknown)')")
+            #expect(absent.message == "there is no event \(unknown)")
+            #expect(absent.hint?.contains("rejoinder.recent") == true)
+        }
+    }
+
+    @Test("answer_by_hand answers the caller with the message, and cancels the handler")
+    func answerByHand() async throws {
+        try await self.withEvents { scene in
+            let text = #"It''s "done" é"#
+            #expect(
+                try await scene.psql.query("select rejoinder.answer_by_hand('\(scene.running)', '\(text)')::text")
+                    == [["answered"]]
+            )
+            #expect(try await scene.ingress.next() == "done \(scene.running)")
+            #expect(try await scene.worker.next() == "cancel \(scene.running)")
+            try await scene.psql.query("select rejoinder.answer_by_hand('\(scene.queued)', 'sorry', false)::text")
+            #expect(try await scene.ingress.next() == "done \(scene.queued)")
+            let rows = try await scene.psql.query(
+                "select state::text, code, answer ->> 'status', answer -> 'response' ->> 0 from rejoinder.event order by place"
+            )
+            #expect(
+                rows == [
+                    ["answered", "by_hand", "true", #"It's "done" é"#], ["answered", "by_hand", "false", "sorry"],
+                ]
+            )
+
+            let again = try await self.refusal(scene, "rejoinder.answer_by_hand('\(scene.queued)', 'x')")
+            #expect(again.message == "event \(scene.queued) is already answered")
+            let unknown = EventID()
+            let absent = try await self.refusal(scene, "rejoinder.answer_by_hand('\(unknown)', 'x')")
+            #expect(absent.message == "there is no event \(unknown)")
+        }
+    }
+
+    @Test("an empty message is refused, since Haptik would take it for a bot break")
+    func emptyMessage() async throws {
+        try await self.withEvents { scene in
+            for message in ["''", "'  '", "null"] {
+                let error = try await self.refusal(scene, "rejoinder.answer_by_hand('\(scene.queued)', \(message))")
+                #expect(error.message.hasPrefix("the message is empty"))
+            }
+            #expect(try await scene.psql.events("state") == [["running"], ["queued"]])
+        }
+    }
+}

@@ -1,0 +1,144 @@
+import PostgresClient
+import TestSupport
+import Testing
+
+@testable import EventQueue
+
+@Suite("A caller gets the outcome of its event", .timeLimit(.minutes(1)))
+struct OutcomeTests {
+    @Test("a worker's answer, byte for byte")
+    func answered() async throws {
+        let reply = Array(#"{"status":true,  "response":["é \u0000"]}"#.utf8)
+        try await Rig.run { rig in
+            try await rig.withWorker(handle: { _ in .answered(reply) }) { worker async throws in
+                let event = NewEvent.sample()
+                #expect(await rig.outcome(of: event) == .answered(reply, attempt: 1))
+                #expect(try await rig.state(of: event.id) == "answered")
+                #expect(worker.recorder.complaints == [])
+            }
+            #expect(rig.recorder.complaints == [])
+        }
+    }
+
+    @Test("a thousand at once each get their own")
+    func thousand() async throws {
+        try await Rig.run { rig in
+            let lanes = [LaneOptions.sample(["a", "b"], slots: 50), .sample(nil, excluding: ["a", "b"], slots: 50)]
+            try await rig.withWorker(lanes) { _ in
+                try await rig.withWorker(lanes) { _ in
+                    let events = (0..<1000).map { NewEvent.sample(node: ["a", "b", "c"][$0 % 3], text: "event \($0)") }
+                    #expect(await rig.outcomes(of: events).map(\.text) == events.map(\.text))
+                }
+            }
+            let attempts = try await rig.database.query(
+                "select distinct attempt::text, state::text from rejoinder.event"
+            )
+            #expect(attempts == [["1", "answered"]])
+        }
+    }
+
+    @Test("two ingresses on one database are told of their own events")
+    func twoIngresses() async throws {
+        try await Rig.run { first in
+            try await Rig.run(in: first.database) { second in
+                try await first.withWorker { _ in
+                    let events = (0..<200).map { NewEvent.sample(text: "\($0)") }
+                    async let some = first.outcomes(of: Array(events[..<100]))
+                    async let others = second.outcomes(of: Array(events[100...]))
+                    #expect(await (some + others).map(\.text) == events.map(\.text))
+                }
+            }
+        }
+    }
+
+    @Test("a handler's refusal, with its code")
+    func failed() async throws {
+        try await Rig.run { rig in
+            try await rig.withWorker(handle: { _ in .failed(code: "refused", error: "no") }) { _ in
+                #expect(await rig.outcome() == .failed(code: "refused", attempt: 1))
+            }
+        }
+    }
+
+    @Test("retries until one succeeds, or none is left")
+    func retry() async throws {
+        try await Rig.run { rig in
+            try await rig.withWorker { claim in
+                claim.node == "node" && claim.attempt == 2
+                    ? .answered(claim.payload) : .retry(code: "handler_failed", error: "try \(claim.attempt)")
+            } _: { _ in
+                let event = NewEvent.sample()
+                #expect(await rig.outcome(of: event) == .answered(event.payload, attempt: 2))
+            }
+            try await rig.withWorker(handle: { _ in .retry(code: "handler_failed", error: "") }) { _ in
+                #expect(await rig.outcome() == .failed(code: "handler_failed", attempt: 3))
+            }
+            try await rig.withWorker([.sample(maxAttempts: 1)], handle: { _ in .retry(code: "x", error: "") }) { _ in
+                #expect(await rig.outcome() == .failed(code: "x", attempt: 1))
+            }
+        }
+    }
+
+    @Test("an answer that is no JSON fails its own event alone")
+    func invalidAnswer() async throws {
+        try await Rig.run { rig in
+            try await rig.withWorker { claim in
+                claim.payload == Array("\"bad\"".utf8) ? .answered(Array("{".utf8)) : .answered(claim.payload)
+            } _: { _ in
+                let events = (0..<20).map { NewEvent.sample(text: $0 == 7 ? "bad" : "\($0)") }
+                let outcomes = await rig.outcomes(of: events)
+                for (index, outcome) in outcomes.enumerated() {
+                    #expect(
+                        outcome
+                            == (index == 7
+                                ? .failed(code: "invalid_reply", attempt: 1)
+                                : .answered(events[index].payload, attempt: 1))
+                    )
+                }
+            }
+        }
+    }
+
+    @Test("an event that the database won't take is rejected alone", arguments: [1, 20])
+    func rejected(count: Int) async throws {
+        try await Rig.run { rig in
+            try await rig.withWorker { _ in
+                let bad = NewEvent(endpoint: "/", node: "node", payload: [0x7B], deadline: .now + .seconds(20))
+                let events = (1..<count).map { NewEvent.sample(text: "\($0)") } + [bad]
+                let outcomes = await rig.outcomes(of: events)
+                #expect(outcomes.last == .rejected("22P02"))
+                #expect(outcomes.dropLast().map(\.text) == events.dropLast().map(\.text))
+                #expect(await rig.outcome(of: bad) == .rejected("22P02"))
+                #expect(await rig.outcome().text == "\"hello\"")
+            }
+        }
+    }
+
+    @Test("an operator's answer by hand, and an operator's cancellation")
+    func byHand() async throws {
+        try await Rig.run { rig in
+            let held = Mailbox<EventID>()
+            let gate = Gate()
+            try await rig.withWorker { claim in
+                held.send(claim.id)
+                await gate.passed()
+                return .answered(claim.payload)
+            } _: { worker in
+                for (call, expected) in [
+                    (
+                        "answer_by_hand('%', 'words')",
+                        Outcome.answered(Array(#"{"status" : true, "response" : ["words"]}"#.utf8), attempt: 1)
+                    ),
+                    ("cancel('%')", .cancelled),
+                ] {
+                    async let outcome = rig.outcome()
+                    let id = try await held.next()
+                    try await rig.database.query("select rejoinder.\(call.replacing("%", with: id.description))::text")
+                    #expect(await outcome == expected)
+                    #expect(try await worker.cancelled.next() == id)
+                }
+                gate.open()
+            }
+        }
+    }
+}

@@ -1,0 +1,277 @@
+import PostgresClient
+import TestSupport
+import Testing
+
+@testable import EventQueue
+
+@Suite("What the dead leave behind is found", .timeLimit(.minutes(1)))
+struct RecoveryTests {
+    /// A worker that holds one event of the ingress, and a third party that recovers.
+    private func withWorker(
+        _ lane: LaneOptions = .sample(),
+        _ body: (Scene) async throws -> Void
+    ) async throws {
+        try await TestCluster.withDatabase { database in try await body(try await Scene(database, lane)) }
+    }
+
+    private struct Scene {
+        let recoverer: PostgresConnection
+        let ingress: (connection: PostgresConnection, process: Int32)
+        let worker: (connection: PostgresConnection, process: Int32)
+        let claim: Claim
+        /// What the ingress is told.
+        let told: Mailbox<String>
+
+        init(_ database: TestDatabase, _ lane: LaneOptions) async throws {
+            self.recoverer = try await database.connect()
+            let ingress = try await database.connect()
+            self.ingress = (ingress, try await ingress.register(.ingress).process)
+            self.told = try await ingress.notifications(of: self.ingress.process)
+            let worker = try await database.connect()
+            self.worker = (worker, try await worker.register(.worker, [lane]).process)
+            try await ingress.enqueue([.sample()], ingress: self.ingress.process)
+            self.claim = try #require(try await worker.claim(self.worker.process, lane).first)
+        }
+
+        func event(_ columns: String = "state::text, attempt::text, code") async throws -> [String?] {
+            try #require(try await self.recoverer.query("select \(columns) from rejoinder.event").first)
+        }
+
+        /// Whether it is missing, whether it has stopped, and how many lanes it has.
+        func process(_ id: Int32) async throws -> [String?] {
+            let sql = """
+                select (p.missing_since is not null)::text, (p.stopped_at is not null)::text,
+                       (select count(*) from rejoinder.lane as l where l.process = p.id)::text
+                  from rejoinder.process as p
+                 where p.id = \(id)
+                """
+            return try #require(try await self.recoverer.query(sql).first)
+        }
+
+        /// Recovers at a moment at which one process has been missing or silent for so many seconds, and no other has.
+        func recover(_ process: Int32 = 0, missing: Double? = nil, silent: Double = 0) async throws -> [Int32] {
+            let missing = missing.map { "clock_timestamp() - interval '\($0) s'" } ?? "missing_since"
+            try await self.recoverer.run(
+                script: """
+                    update rejoinder.process set heartbeat_at = clock_timestamp();
+                    update rejoinder.process
+                       set heartbeat_at = heartbeat_at - interval '\(silent) s', missing_since = \(missing)
+                     where id = \(process);
+                    create temp table if not exists recovered (n integer[]);
+                    delete from recovered;
+                    insert into recovered select array[r.requeued, r.cancelled, r.expired] from rejoinder.recover() as r
+                    """,
+                timeout: .seconds(8)
+            )
+            return try await self.recoverer.execute(.sql("select n from recovered")).integers(0, 0)
+        }
+
+        /// Recovers until the process counts as missing: its session ends a moment after its connection.
+        func recoverUntilMissing(_ process: Int32) async throws {
+            try await eventually("the process is marked missing") {
+                #expect(try await self.recover() == [0, 0, 0])
+                return try await self.process(process)[0] == "true"
+            }
+        }
+    }
+
+    @Test("a worker whose session is gone is marked missing first, then its event is queued again, then it is stopped")
+    func session() async throws {
+        try await self.withWorker { scene in
+            #expect(try await scene.recover() == [0, 0, 0])
+            #expect(try await scene.process(scene.worker.process) == ["false", "false", "1"])
+
+            await scene.worker.connection.close()
+            try await scene.recoverUntilMissing(scene.worker.process)
+            #expect(try await scene.event() == ["running", "1", nil])
+
+            #expect(try await scene.recover(scene.worker.process, missing: 0.5) == [1, 0, 0])
+            #expect(try await scene.event() == ["queued", "1", "worker_lost"])
+            #expect(try await scene.event("(place > \(scene.claim.place))::text, worker::text") == ["true", nil])
+
+            #expect(try await scene.recover(scene.worker.process, missing: 5) == [0, 0, 0])
+            #expect(try await scene.process(scene.worker.process) == ["true", "true", "0"])
+        }
+    }
+
+    @Test("an event that may run once only fails after the longer time, and its ingress is told")
+    func atMostOnce() async throws {
+        try await self.withWorker(.sample(atMostOnce: true)) { scene in
+            await scene.worker.connection.close()
+            try await scene.recoverUntilMissing(scene.worker.process)
+            #expect(try await scene.recover(scene.worker.process, missing: 0.5) == [0, 0, 0])
+            #expect(try await scene.event() == ["running", "1", nil])
+
+            #expect(try await scene.recover(scene.worker.process, missing: 5) == [1, 0, 0])
+            #expect(try await scene.event() == ["failed", "1", "worker_lost"])
+            #expect(try await scene.told.next() == "done \(scene.claim.id)")
+        }
+    }
+
+    @Test("an event without attempts left fails, and its ingress is told")
+    func attemptsExhausted() async throws {
+        try await self.withWorker(.sample(maxAttempts: 1)) { scene in
+            await scene.worker.connection.close()
+            try await scene.recoverUntilMissing(scene.worker.process)
+            #expect(try await scene.recover(scene.worker.process, missing: 0.5) == [1, 0, 0])
+            #expect(try await scene.event() == ["failed", "1", "worker_lost"])
+            #expect(try await scene.told.next() == "done \(scene.claim.id)")
+        }
+    }
+
+    @Test("a worker that is silent for 5 s counts as dead, though its session is there; its late answer is refused")
+    func silence() async throws {
+        try await self.withWorker { scene in
+            #expect(try await scene.recover(scene.worker.process, silent: 4) == [0, 0, 0])
+            #expect(try await scene.recover(scene.worker.process, silent: 5) == [1, 0, 0])
+            #expect(try await scene.event() == ["queued", "1", "worker_lost"])
+            #expect(try await scene.process(scene.worker.process) == ["true", "true", "0"])
+
+            #expect(try await scene.worker.connection.heartbeat(scene.worker.process).live == false)
+            let late = (scene.claim, AttemptOutcome.answered([UInt8(ascii: "1")]))
+            let accepted = try await scene.worker.connection.answer(scene.worker.process, [late])
+            #expect(accepted.isEmpty)
+        }
+    }
+
+    @Test("a heartbeat brings one that is missing back to life, if it holds its lock again")
+    func heartbeat() async throws {
+        try await self.withWorker { scene in
+            try await scene.worker.connection.query("select pg_advisory_unlock_all()::text")
+            try await scene.recoverUntilMissing(scene.worker.process)
+            #expect(try await scene.worker.connection.heartbeat(scene.worker.process, busy: 3).live)
+            #expect(try await scene.process(scene.worker.process) == ["false", "false", "1"])
+            #expect(try await scene.recover() == [0, 0, 0])
+            #expect(try await scene.process(scene.worker.process) == ["false", "false", "1"])
+            #expect(
+                try await scene.recoverer.query("select busy::text from rejoinder.process where role = 'worker'") == [
+                    ["3"]
+                ]
+            )
+        }
+    }
+
+    @Test(
+        "one that comes back on another session takes its registration up again, with new lanes",
+        arguments: [false, true]
+    )
+    func comeback(wasGivenUp: Bool) async throws {
+        try await self.withWorker { scene in
+            await scene.worker.connection.close()
+            try await scene.recoverUntilMissing(scene.worker.process)
+            if wasGivenUp { #expect(try await scene.recover(scene.worker.process, missing: 6) == [1, 0, 0]) }
+            let lanes = [LaneOptions.sample(["a"]), .sample(["b"])]
+            let back = try await scene.ingress.connection.register(.worker, lanes, as: scene.worker.process)
+            #expect(back.process == scene.worker.process)
+            #expect(back.lanes.count == 2)
+            #expect(try await scene.process(back.process) == ["false", "false", "2"])
+            #expect(try await scene.recover() == [0, 0, 0])
+            #expect(try await scene.event("state::text") == [wasGivenUp ? "queued" : "running"])
+            // Under another role it would be somebody else.
+            let other = try await scene.ingress.connection.register(.ingress, as: scene.worker.process)
+            #expect(other.process != scene.worker.process)
+        }
+    }
+
+    @Test("a worker that stops in order gives what it holds to others at once", arguments: [false, true])
+    func deregister(atMostOnce: Bool) async throws {
+        try await self.withWorker(.sample(atMostOnce: atMostOnce)) { scene in
+            let call = PostgresCall(Statements.deregister, .of { $0.append(scene.worker.process) })
+            try await scene.worker.connection.execute(call)
+            #expect(try await scene.event() == [atMostOnce ? "failed" : "queued", "1", "worker_lost"])
+            #expect(try await scene.process(scene.worker.process) == ["false", "true", "0"])
+            #expect(try await scene.worker.connection.heartbeat(scene.worker.process).live == false)
+        }
+    }
+
+    @Test("the queued events of a dead ingress are cancelled, nobody else's, and none that runs")
+    func deadIngress() async throws {
+        try await self.withWorker { scene in
+            let ingress = scene.ingress
+            let dead = try await ingress.connection.enqueue([.sample(), .sample()], ingress: ingress.process)
+            try await scene.recoverer.enqueue([.sample()], ingress: ingress.process + 100)
+            await ingress.connection.close()
+            try await scene.recoverUntilMissing(ingress.process)
+            #expect(try await scene.recover(ingress.process, missing: 4) == [0, 0, 0])
+            #expect(try await scene.recover(ingress.process, missing: 5) == [0, 2, 0])
+            #expect(
+                try await scene.recoverer.events("state", "code")
+                    == [
+                        ["running", nil], ["cancelled", "ingress_lost"], ["cancelled", "ingress_lost"],
+                        ["queued", nil],
+                    ]
+            )
+            #expect(
+                try await scene.recoverer.query(
+                    "select id::text from rejoinder.event where state = 'cancelled' order by id"
+                )
+                    == dead.map { [$0.description] }
+            )
+            #expect(try await scene.process(ingress.process) == ["true", "true", "0"])
+        }
+    }
+
+    @Test("what is overdue expires: queued at its deadline, running 2 s later; ingress and worker are told")
+    func expiry() async throws {
+        try await self.withWorker { scene in
+            let cancelled = try await scene.worker.connection.notifications(of: scene.worker.process)
+            let queued = try #require(
+                try await scene.ingress.connection.enqueue([.sample()], ingress: scene.ingress.process).first
+            )
+            try await scene.recoverer.query("update rejoinder.event set deadline = clock_timestamp()")
+            #expect(try await scene.recover() == [0, 0, 1])
+            #expect(try await scene.recoverer.events("state", "code") == [["running", nil], ["expired", "expired"]])
+            #expect(try await scene.told.next() == "done \(queued)")
+
+            try await scene.recoverer.query("update rejoinder.event set deadline = deadline - interval '2 seconds'")
+            #expect(try await scene.recover() == [0, 0, 1])
+            #expect(try await scene.recoverer.events("state") == [["expired"], ["expired"]])
+            #expect(try await scene.told.next() == "done \(scene.claim.id)")
+            #expect(try await cancelled.next() == "cancel \(scene.claim.id)")
+            #expect(try await scene.recover() == [0, 0, 0])
+        }
+    }
+
+    @Test("expiry looks above the low-water mark only")
+    func expiryMark() async throws {
+        try await self.withWorker { scene in
+            try await scene.recoverer.enqueue([.sample(), .sample()], ingress: 1)
+            try await scene.recoverer.query(
+                "update rejoinder.event set deadline = clock_timestamp() where state = 'queued'"
+            )
+            let last: Int64 = try await scene.recoverer.execute(PostgresCall(Statements.highWater)).integer(0, 0)
+            #expect(try await scene.recoverer.recover(after: last) == [0, 0, 1])
+            #expect(try await scene.recover() == [0, 0, 1])
+        }
+    }
+
+    @Test(
+        "what nobody waits for is abandoned, and the worker that runs it is told",
+        arguments: ["cancelled", "expired"]
+    )
+    func abandon(state: String) async throws {
+        try await self.withWorker { scene in
+            let told = try await scene.worker.connection.notifications(of: scene.worker.process)
+            let queued = try await scene.ingress.connection.enqueue([.sample()], ingress: scene.ingress.process)
+            let ids = [scene.claim.id] + queued + [EventID()]
+            let ended = try await scene.recoverer.execute(.abandon(ids.map { ($0, state) }))
+            #expect(Set((0..<ended.count).map { EventID(ended.uuid($0, 0)) }) == Set([scene.claim.id] + queued))
+            #expect(try await scene.recoverer.events("state", "code") == [[state, state], [state, state]])
+            #expect(try await told.next() == "cancel \(scene.claim.id)")
+            #expect(try await scene.recoverer.execute(.abandon(ids.map { ($0, state) })).count == 0)
+        }
+    }
+
+    @Test("one process at a time maintains, and another takes over when it is gone")
+    func maintenance() async throws {
+        try await self.withWorker { scene in
+            #expect(try await scene.worker.connection.heartbeat(scene.worker.process) == (true, true))
+            #expect(try await scene.worker.connection.heartbeat(scene.worker.process) == (true, true))
+            #expect(try await scene.ingress.connection.heartbeat(scene.ingress.process) == (true, false))
+            await scene.worker.connection.close()
+            try await eventually("the other maintains") {
+                try await scene.ingress.connection.heartbeat(scene.ingress.process).maintains
+            }
+        }
+    }
+}

@@ -1,0 +1,172 @@
+import Logging
+import PostgresClient
+import Synchronization
+import TestSupport
+import Testing
+
+@testable import EventQueue
+
+/// Opens once, for any number that wait.
+final class Gate: Sendable {
+    private let state = Mutex<(isOpen: Bool, waiting: [CheckedContinuation<Void, Never>])>((false, []))
+
+    func open() {
+        let waiting = self.state.withLock { state in
+            defer { state = (true, []) }
+            return state.waiting
+        }
+        for continuation in waiting { continuation.resume() }
+    }
+
+    func passed() async {
+        await withCheckedContinuation { continuation in
+            let isOpen = self.state.withLock { state in
+                if !state.isOpen { state.waiting.append(continuation) }
+                return state.isOpen
+            }
+            if isOpen { continuation.resume() }
+        }
+    }
+}
+
+/// Counts from any thread.
+final class Counter: Sendable {
+    private let number = Atomic(0)
+
+    var value: Int { self.number.load(ordering: .acquiring) }
+
+    func add() { self.number.add(1, ordering: .acquiringAndReleasing) }
+}
+
+/// A worker whose handlers are a closure, as a runner would run them.
+final class RunningWorker: Sendable {
+    let queue: WorkerQueue
+    let recorder = LogRecorder()
+    /// The events whose handlers were told that nobody waits any more.
+    let cancelled = Mailbox<EventID>()
+    private let task: Task<Void, Never>
+
+    init(
+        _ database: TestDatabase,
+        _ lanes: [LaneOptions] = [.sample(slots: 100)],
+        handle: @escaping @Sendable (Claim) async -> AttemptOutcome?
+    ) {
+        let queue = WorkerQueue(
+            configuration: database.configuration(as: "test-worker"),
+            name: "worker",
+            lanes: lanes,
+            logger: self.recorder.logger
+        )
+        self.queue = queue
+        self.task = Task { [cancelled] in
+            await queue.run { event in
+                switch event {
+                case .claimed(let claims):
+                    for claim in claims { Task { queue.finish(claim, await handle(claim)) } }
+                case .cancelled(let id):
+                    cancelled.send(id)
+                }
+            }
+        }
+    }
+
+    /// Drains, and returns when it has stopped.
+    func stop() async {
+        self.queue.drain()
+        await self.task.value
+    }
+
+    /// Stops without waiting for what it holds.
+    func abort() async {
+        self.task.cancel()
+        await self.task.value
+    }
+}
+
+/// An ingress's queue that runs, and workers beside it.
+struct Rig: Sendable {
+    let database: TestDatabase
+    let ingress: IngressQueue
+    let recorder: LogRecorder
+
+    /// Runs `body` with an ingress; afterwards nobody may be left in its books.
+    static func run(
+        limits: IngressQueue.Limits = IngressQueue.Limits(),
+        in database: TestDatabase? = nil,
+        _ body: (Rig) async throws -> Void
+    ) async throws {
+        guard let database else {
+            return try await TestCluster.withDatabase { try await Self.run(limits: limits, in: $0, body) }
+        }
+        let recorder = LogRecorder()
+        let ingress = IngressQueue(
+            configuration: database.configuration(as: "test-ingress"),
+            name: "ingress",
+            limits: limits,
+            logger: recorder.logger
+        )
+        let task = Task { try await ingress.run() }
+        try await eventually("the ingress is ready") { ingress.isReady }
+        try await body(Rig(database: database, ingress: ingress, recorder: recorder))
+        #expect(ingress.waiting == 0)
+        #expect(ingress.state.withLock { $0.cancelledEarly.isEmpty && $0.table.bytes == 0 })
+        task.cancel()
+        try await task.value
+    }
+
+    /// Runs `body` with a worker, which is drained afterwards.
+    func withWorker(
+        _ lanes: [LaneOptions] = [.sample(slots: 100)],
+        handle: @escaping @Sendable (Claim) async -> AttemptOutcome? = { .answered($0.payload) },
+        _ body: (RunningWorker) async throws -> Void
+    ) async throws {
+        let worker = RunningWorker(self.database, lanes, handle: handle)
+        try await eventually("the worker is ready") { worker.queue.isReady }
+        try await body(worker)
+        await worker.stop()
+    }
+
+    func outcome(of event: NewEvent = .sample()) async -> Outcome { await self.ingress.outcome(of: event) }
+
+    /// The outcomes of many events that wait at the same time, in their order.
+    func outcomes(of events: [NewEvent]) async -> [Outcome] {
+        await withTaskGroup(of: (Int, Outcome).self) { group in
+            for (index, event) in events.enumerated() {
+                group.addTask { (index, await self.ingress.outcome(of: event)) }
+            }
+            let outcomes = await group.reduce(into: [:]) { $0[$1.0] = $1.1 }
+            return events.indices.compactMap { outcomes[$0] }
+        }
+    }
+
+    /// The state of an event; nil where there is none.
+    func state(of id: EventID) async throws -> String? {
+        try await self.database.query("select state::text from rejoinder.event where id = '\(id)'").first?.first ?? nil
+    }
+
+    /// Ends the backends of the ingress and the workers.
+    func terminate(_ applications: String = "test-%") async throws {
+        try await self.database.query(
+            """
+            select pg_terminate_backend(pid)::text
+              from pg_stat_activity
+             where datname = current_database() and application_name like '\(applications)'
+            """
+        )
+    }
+}
+
+extension Outcome {
+    /// Of an answer.
+    var text: String? { if case .answered(let bytes, _) = self { String(decoding: bytes, as: UTF8.self) } else { nil } }
+}
+
+extension NewEvent {
+    var text: String { String(decoding: self.payload, as: UTF8.self) }
+}
+
+extension TestDatabase {
+    fileprivate func configuration(as application: String) -> PostgresConfiguration {
+        PostgresConfiguration(connectionString: self.url, applicationName: application)
+    }
+}

@@ -1,0 +1,91 @@
+import PostgresClient
+import TestSupport
+import Testing
+
+@testable import EventQueue
+
+@Suite("The statements of the clients fit the schema", .timeLimit(.minutes(1)))
+struct StatementTests {
+    /// What the Swift code sends to each statement and reads from it.
+    private static let signatures: [String: (parameters: String, columns: String)] = [
+        "abandon": ("{uuid[],text[],text[]}", "uuid"),
+        "answer": ("{integer,uuid[],bigint[],text[],json[],text[],text[]}", "uuid,text"),
+        "attend": ("{integer,text}", "void"),
+        "claim": (
+            "{integer,text[],integer,bigint,text[],integer,boolean}",
+            "uuid,bigint,smallint,integer,integer,text,text,json"
+        ),
+        "deregister": ("{integer}", "void"),
+        "enqueue": ("{integer,uuid[],text[],text[],integer[],json[]}", "void"),
+        "heartbeat": ("{integer,integer}", "boolean,boolean"),
+        "held": ("{integer}", "uuid,bigint"),
+        "high_water": ("{}", "bigint"),
+        "migrations_applied": ("{}", "integer,text,text"),
+        "pass_on": ("{integer,bigint}", "integer"),
+        "recover": ("{bigint}", "integer,integer,integer"),
+        "register": ("{text,text,text,integer,text,jsonb,integer}", "integer,integer[]"),
+        "release": ("{integer,uuid[],bigint[]}", "integer"),
+        "results": ("{uuid[]}", "uuid,text,smallint,text,json"),
+        "settle": ("{integer,uuid[]}", "void"),
+        "status_failures": ("{bigint}", "text,text,text,text,text,text,text"),
+        "status_overview": ("{}", "text,text,text,text,text,text,text,text"),
+        "status_workers": ("{}", "text,text,text,text,text,text,text"),
+        "tidy": ("{}", "integer,integer"),
+        "unserved": ("{text[]}", "text[]"),
+        "wake": ("{text[]}", "integer"),
+    ]
+
+    @Test("each has its line in the table of this test")
+    func complete() {
+        #expect(Statements.all.map(\.name).sorted() == Self.signatures.keys.sorted())
+    }
+
+    @Test("parameters and columns have the types that are sent and read")
+    func types() async throws {
+        try await TestCluster.withDatabase { database in
+            let connection = try await database.connect()
+            for statement in Statements.all {
+                let name = statement.name
+                let expected = try #require(Self.signatures[name])
+                try await connection.run(script: "prepare \(name) as \(statement.sql)", timeout: .seconds(5))
+                let parameters = try #require(
+                    try await connection.query(
+                        """
+                        select parameter_types::text, cardinality(parameter_types)::text
+                          from pg_prepared_statements
+                         where name = '\(name)'
+                        """
+                    ).first
+                )
+                let columns = try await self.columns(of: name, Int(parameters[1] ?? "") ?? 0, on: connection)
+                #expect(parameters[0] == expected.parameters, "\(name)")
+                #expect(columns == expected.columns, "\(name)")
+            }
+        }
+    }
+
+    /// The types of a prepared statement's columns, by way of a table that is made like its result, and never filled.
+    private func columns(of name: String, _ parameters: Int, on connection: PostgresConnection) async throws -> String?
+    {
+        let nulls = Array(repeating: "null", count: parameters).joined(separator: ", ")
+        let execute = "execute \(name)\(parameters > 0 ? "(\(nulls))" : "")"
+        do throws(PostgresError) {
+            try await connection.run(
+                script: "create temp table result as \(execute) with no data",
+                timeout: .seconds(5)
+            )
+        } catch {
+            guard error.message.contains("pseudo-type void") else { throw error }
+            return "void"
+        }
+        let columns = try await connection.query(
+            """
+            select string_agg(format_type(atttypid, null), ',' order by attnum)
+              from pg_attribute
+             where attrelid = 'result'::regclass and attnum > 0
+            """
+        ).first?[0]
+        try await connection.query("drop table result")
+        return columns
+    }
+}

@@ -1,0 +1,197 @@
+import PostgresClient
+import Synchronization
+import TestSupport
+
+@testable import EventQueue
+
+/// The same sequence for the same seed (SplitMix64).
+struct SeededGenerator: RandomNumberGenerator {
+    private var state: UInt64
+
+    init(_ seed: UInt64) { self.state = seed }
+
+    mutating func next() -> UInt64 {
+        self.state &+= 0x9E37_79B9_7F4A_7C15
+        var z = self.state
+        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
+        return z ^ (z >> 31)
+    }
+}
+
+extension Claim {
+    static func sample(
+        id: EventID = EventID(),
+        place: Int64,
+        node: String = "node",
+        ingress: Int32? = nil
+    ) -> Claim {
+        Claim(
+            id: id,
+            place: place,
+            attempt: 1,
+            deadline: .now + .seconds(29),
+            endpoint: "/webhook",
+            node: node,
+            payload: [],
+            lane: 0,
+            ingress: ingress
+        )
+    }
+}
+
+extension NewEvent {
+    /// An event whose payload is `text` as a JSON string.
+    static func sample(
+        id: EventID = EventID(),
+        node: String = "node",
+        text: String = "hello",
+        timeLeft: Duration = .seconds(29)
+    ) -> NewEvent {
+        NewEvent(
+            id: id,
+            endpoint: "/webhook",
+            node: node,
+            payload: Array("\"\(text)\"".utf8),
+            deadline: .now + timeLeft
+        )
+    }
+}
+
+extension LaneOptions {
+    static func sample(
+        _ nodes: [String]? = ["node"],
+        excluding: [String] = [],
+        slots: Int = 10,
+        maxAttempts: Int = 3,
+        atMostOnce: Bool = false
+    ) -> LaneOptions {
+        LaneOptions(
+            nodes: nodes,
+            excluding: excluding,
+            slots: slots,
+            maxAttempts: maxAttempts,
+            atMostOnce: atMostOnce
+        )
+    }
+}
+
+extension PostgresCall {
+    /// A statement made up by a test.
+    static func sql(_ sql: String, _ append: (inout PostgresArguments) -> Void = { _ in }) -> PostgresCall {
+        var arguments = PostgresArguments()
+        append(&arguments)
+        return PostgresCall(PostgresStatement(name: "test \(sql)", sql: sql), arguments)
+    }
+}
+
+/// The queue's functions as the Swift clients call them, one at a time.
+extension PostgresConnection {
+    func register(
+        _ role: ProcessSession.Role,
+        _ lanes: [LaneOptions] = [],
+        as process: Int32? = nil
+    ) throws(PostgresError) -> (process: Int32, lanes: [Int32]) {
+        let rows = try self.execute(
+            PostgresCall(
+                Statements.register,
+                .of {
+                    $0.append(role.rawValue)
+                    $0.append("test-\(role.rawValue)")
+                    $0.append("host")
+                    $0.append(Int32(4711))
+                    $0.append(Version.current)
+                    $0.append(jsonb: LaneOptions.json(lanes))
+                    if let process { $0.append(process) } else { $0.appendNull() }
+                }
+            )
+        )
+        return (rows.integer(0, 0), rows.integers(0, 1))
+    }
+
+    func heartbeat(_ process: Int32, busy: Int32 = 0) throws(PostgresError) -> (live: Bool, maintains: Bool) {
+        let rows = try self.execute(
+            PostgresCall(
+                Statements.heartbeat,
+                .of {
+                    $0.append(process)
+                    $0.append(busy)
+                }
+            )
+        )
+        return (rows.bool(0, 0), rows.bool(0, 1))
+    }
+
+    @discardableResult
+    func enqueue(_ events: [NewEvent], ingress: Int32) throws(PostgresError) -> [EventID] {
+        try self.execute(.enqueue(events, ingress: ingress))
+        return events.map(\.id)
+    }
+
+    func claim(
+        _ worker: Int32,
+        _ lane: LaneOptions = .sample(),
+        count: Int = 10,
+        after place: Int64 = 0
+    ) throws(PostgresError) -> [Claim] {
+        let rows = try self.execute(.claim(worker: worker, lane: lane, count: count, after: place))
+        return (0..<rows.count).map { row in
+            Claim(
+                id: EventID(rows.uuid(row, 0)),
+                place: rows.integer(row, 1),
+                attempt: Int(rows.integer(row, 2, as: Int16.self)),
+                deadline: .now + .milliseconds(rows.integer(row, 3, as: Int32.self)),
+                endpoint: rows.string(row, 5),
+                node: rows.string(row, 6),
+                payload: rows.bytes(row, 7),
+                lane: 0,
+                ingress: rows.optionalInteger(row, 4)
+            )
+        }
+    }
+
+    /// - Returns: what was accepted, with the state that it has now.
+    @discardableResult
+    func answer(
+        _ worker: Int32,
+        _ outcomes: [(claim: Claim, outcome: AttemptOutcome)]
+    ) throws(PostgresError) -> [EventID: String] {
+        let rows = try self.execute(.answer(worker: worker, outcomes))
+        return Dictionary(
+            uniqueKeysWithValues: (0..<rows.count).map { (EventID(rows.uuid($0, 0)), rows.string($0, 1)) }
+        )
+    }
+
+    func release(_ worker: Int32, _ claims: [Claim]) throws(PostgresError) -> Int32 {
+        try self.execute(.release(worker: worker, claims.map { ($0.id, $0.place) })).integer(0, 0)
+    }
+
+    func wake(_ nodes: [String]) throws(PostgresError) -> Int32 { try self.execute(.wake(nodes)).integer(0, 0) }
+
+    func recover(after place: Int64 = 0) throws(PostgresError) -> [Int32] {
+        let rows = try self.execute(PostgresCall(Statements.recover, .of { $0.append(place) }))
+        return (0..<3).map { rows.integer(0, $0) }
+    }
+
+    /// A row for each event, in the order of the queue: the columns given, as text.
+    func events(_ columns: String...) throws(PostgresError) -> [[String?]] {
+        let list = columns.map { "\($0)::text" }.joined(separator: ", ")
+        return try self.query("select \(list) from rejoinder.event order by place")
+    }
+
+    /// Listens on the channel of a process.
+    func notifications(of process: Int32) throws(PostgresError) -> Mailbox<String> {
+        let mailbox = Mailbox<String>()
+        try self.run(script: "listen rejoinder_\(process)", timeout: .seconds(5))
+        self.watch(onNotification: { mailbox.send($0.payload) }, onClose: { _ in })
+        return mailbox
+    }
+}
+
+extension PostgresArguments {
+    static func of(_ append: (inout PostgresArguments) -> Void) -> PostgresArguments {
+        var arguments = PostgresArguments()
+        append(&arguments)
+        return arguments
+    }
+}

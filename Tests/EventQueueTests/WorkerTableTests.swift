@@ -1,0 +1,125 @@
+import Testing
+
+@testable import EventQueue
+
+@Suite("What a worker holds and has to tell")
+struct WorkerTableTests {
+    private func table(slots: Int = 10_000, lanes: Int = 1) -> WorkerTable {
+        let lane = LaneOptions(nodes: ["node"], slots: slots, maxAttempts: 3, atMostOnce: false)
+        return WorkerTable(lanes: Array(repeating: lane, count: lanes))
+    }
+
+    @Test(
+        "an outcome is kept until it was taken, in order, however often trips fail",
+        arguments: 0..<20 as Range<UInt64>
+    )
+    func random(seed: UInt64) {
+        var random = SeededGenerator(seed)
+        var table = self.table()
+        var held: [Claim] = []
+        var finished: [EventID] = []
+        var taken: [EventID] = []
+        for step in 0..<500 {
+            switch Int.random(in: 0..<4, using: &random) {
+            case 0:
+                let claims = (0..<Int.random(in: 0..<4, using: &random)).map {
+                    Claim.sample(place: Int64(step * 10 + $0))
+                }
+                table.claimed(claims, lane: 0)
+                held += claims
+            case 1:
+                guard let index = held.indices.randomElement(using: &random) else { break }
+                let claim = held.remove(at: index)
+                #expect(table.knows(claim.id, place: claim.place))
+                #expect(!table.knows(claim.id, place: claim.place + 1))
+                table.finished(claim, .answered([]))
+                table.finished(claim, .failed(code: "twice", error: ""))
+                #expect(table.knows(claim.id, place: claim.place))
+                finished.append(claim.id)
+            case 2:
+                guard let index = held.indices.randomElement(using: &random) else { break }
+                let claim = held.remove(at: index)
+                table.finished(claim, nil)
+                #expect(!table.knows(claim.id, place: claim.place))
+            default:
+                let trip = table.nextTrip()
+                if Bool.random(using: &random) {
+                    table.returned(trip)
+                    #expect(trip.outcomes.allSatisfy { table.knows($0.claim.id, place: $0.claim.place) })
+                } else {
+                    #expect(trip.outcomes.allSatisfy { $0.outcome == .answered([]) })
+                    taken += trip.outcomes.map(\.claim.id)
+                }
+            }
+        }
+        for claim in held { table.finished(claim, .answered([])) }
+        #expect(held.isEmpty || !table.isIdle)
+        taken += table.nextTrip().outcomes.map(\.claim.id)
+        #expect(taken == finished + held.map(\.id))
+        #expect(table.isIdle)
+    }
+
+    @Test("an outcome for an older claim of the same event is ignored")
+    func olderClaim() {
+        var table = self.table()
+        let first = Claim.sample(place: 1)
+        let second = Claim.sample(id: first.id, place: 2)
+        table.claimed([first], lane: 0)
+        table.claimed([second], lane: 0)
+        table.finished(first, .answered([]))
+        #expect(table.nextTrip().outcomes.isEmpty)
+        table.finished(second, .answered([]))
+        #expect(table.nextTrip().outcomes.map(\.claim.place) == [2])
+    }
+
+    @Test("a trip carries a bounded number of outcomes")
+    func bound() {
+        var table = self.table()
+        let claims = (0..<(WorkerTable.mostOutcomes + 1)).map { Claim.sample(place: Int64($0)) }
+        table.claimed(claims, lane: 0)
+        for claim in claims { table.finished(claim, .answered([])) }
+        #expect(table.nextTrip().outcomes.count == WorkerTable.mostOutcomes)
+        #expect(!table.isIdle)
+        #expect(table.nextTrip().outcomes.count == 1)
+        #expect(table.isIdle)
+    }
+
+    @Test("only the lane that was called looks again, a call to nobody in particular reaches all")
+    func calls() {
+        var table = self.table(lanes: 2)
+        for _ in 0..<2 {
+            #expect(table.nextTrip().steps.map(\.lane) == [0, 1])
+            for lane in 0..<2 { table.claimed([], lane: lane) }
+        }
+        #expect(table.nextTrip().isEmpty)
+        table.woken(lane: 1)
+        #expect(table.nextTrip().steps.map(\.lane) == [1])
+        for _ in 0..<2 {
+            table.claimed([], lane: 1)
+            _ = table.nextTrip()
+        }
+        table.woken()
+        #expect(table.nextTrip().steps.map(\.lane) == [0, 1])
+    }
+
+    @Test(
+        "what goes back to the queue makes its own worker look again: the database doesn't call a lane of the caller",
+        arguments: [AttemptOutcome.retry(code: "again", error: ""), .released]
+    )
+    func ownRetry(outcome: AttemptOutcome) {
+        var table = self.table(slots: 2)
+        let claim = Claim.sample(place: 1)
+        _ = table.nextTrip()
+        table.claimed([claim], lane: 0)
+        for _ in 0..<2 {
+            _ = table.nextTrip()
+            table.claimed([], lane: 0)
+        }
+        #expect(table.nextTrip().isEmpty)
+        table.finished(claim, outcome)
+        table.lanes[0].slotFreed()
+        let trip = table.nextTrip()
+        #expect(trip.outcomes.count == 1)
+        #expect(trip.steps.map(\.step) == [LaneMachine.Step(attend: .eager, claim: 2)])
+    }
+}

@@ -1,0 +1,95 @@
+import Logging
+import TestSupport
+import Testing
+
+@testable import PostgresClient
+
+@Suite("A connector keeps trying, and says so once", .timeLimit(.minutes(1)))
+struct ConnectorTests {
+    @Test("many tries are one line in the log, and the return another")
+    func oneLine() async throws {
+        try await TestCluster.withDatabase(migrated: false) { database in
+            let recorder = LogRecorder()
+            let connector = PostgresConnector(database.configuration, logger: recorder.logger)
+            let name = try #require(try await database.query("select current_database()::text").first?.first ?? nil)
+            let elsewhere = TestDatabase(url: database.url.replacing("/\(name)", with: "/postgres"))
+
+            #expect(connector.awaySince == nil)
+            try await elsewhere.query("alter database \(name) allow_connections false")
+            for _ in 0..<5 {
+                let error = try await #require(throws: PostgresError.self) { try await connector.connect() }
+                #expect(error.code == .connectionFailed)
+            }
+            #expect(connector.awaySince != nil)
+            #expect(recorder.entries.map(\.level) == [.error])
+            #expect(!"\(recorder.entries[0].metadata)".contains("\n"))
+
+            try await elsewhere.query("alter database \(name) allow_connections true")
+            let connection = try #require(await connector.connectPersistently())
+            #expect(connector.awaySince == nil)
+            #expect(recorder.entries.map(\.level) == [.error, .info])
+            await connection.close()
+        }
+    }
+
+    @Test("it keeps trying until the database is there")
+    func persistence() async throws {
+        try await TestCluster.withDatabase(migrated: false) { database in
+            let recorder = LogRecorder()
+            let connector = PostgresConnector(database.configuration, logger: recorder.logger)
+            let name = try #require(try await database.query("select current_database()::text").first?.first ?? nil)
+            let elsewhere = TestDatabase(url: database.url.replacing("/\(name)", with: "/postgres"))
+            try await elsewhere.query("alter database \(name) allow_connections false")
+
+            async let connection = connector.connectPersistently()
+            try await eventually("the first try has failed") { connector.awaySince != nil }
+            try await elsewhere.query("alter database \(name) allow_connections true")
+            #expect(await connection?.isOpen == true)
+            #expect(recorder.entries.count == 2)
+        }
+    }
+
+    @Test("cancellation ends the tries")
+    func cancellation() async throws {
+        let configuration = PostgresConfiguration(connectionString: "host=/nonexistent", applicationName: "tests")
+        let connector = PostgresConnector(configuration, logger: .silent)
+        let task = Task { await connector.connectPersistently() == nil }
+        try await eventually("the first try has failed") { connector.awaySince != nil }
+        task.cancel()
+        #expect(await task.value)
+    }
+
+    @Test("the waits between tries double up to the longest, each from its upper half")
+    func backoff() {
+        for _ in 0..<200 {
+            var backoff = Backoff(first: .milliseconds(20), longest: .milliseconds(400))
+            var upper = Duration.milliseconds(20)
+            for _ in 0..<100 {
+                let wait = backoff.next()
+                #expect(wait >= upper / 2 && wait <= upper)
+                upper = min(upper * 2, .milliseconds(400))
+            }
+        }
+    }
+
+    @Test("waits are spread, so that not everybody comes at once")
+    func jitter() {
+        let waits = (0..<50).map { _ in
+            var backoff = Backoff(first: .milliseconds(400))
+            return backoff.next()
+        }
+        #expect(Set(waits).count > 40)
+    }
+
+    @Test("the connection string overrides what is only a default, and nothing else")
+    func keywords() throws {
+        let keywords = PostgresConfiguration(connectionString: "host=h", applicationName: "app").keywords.map(\.0)
+        let database = try #require(keywords.firstIndex(of: "dbname"))
+        #expect(keywords[..<database].contains("connect_timeout"))
+        #expect(keywords[..<database].contains("target_session_attrs"))
+        #expect(keywords[database...] == ["dbname", "client_encoding"])
+        let bare = PostgresConfiguration(connectionString: nil, applicationName: "app").keywords
+        #expect(!bare.contains { $0.0 == "dbname" })
+        #expect(bare.contains { $0 == ("fallback_application_name", "app") })
+    }
+}
