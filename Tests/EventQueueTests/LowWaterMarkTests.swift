@@ -55,7 +55,8 @@ struct LowWaterMarkTests {
         #expect(mark.place(at: self.start + .milliseconds(260)) == 100)
         mark.note(emptiedBelow: 200, at: self.start + .milliseconds(300))
         #expect(mark.place(at: self.start + .milliseconds(400)) == 100)
-        #expect(mark.place(at: self.start + .milliseconds(510)) == 0)  // Half a second after the first: a look further back.
+        // Half a second after the first: a look further back.
+        #expect(mark.place(at: self.start + .milliseconds(510)) == 0)
         #expect(mark.place(at: self.start + .milliseconds(560)) == 200)
     }
 }

@@ -10,7 +10,7 @@ import Foundation
 #endif
 
 /// The command line: what it refuses, and how it says so.
-@Suite("commands and settings")
+@Suite("commands and settings", .serialized)
 struct CommandTests {
     @Test(
         "a malformed setting ends the start with one line and exit code 78",

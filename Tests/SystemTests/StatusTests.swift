@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 /// Every row of the contract's table of statuses, over real HTTP, with real processes.
-@Suite("the statuses that we commit to")
+@Suite("the statuses that we commit to", .serialized)
 struct StatusTests {
     @Test("a handler's outcome becomes the status and body that the contract says")
     func outcomes() async throws {

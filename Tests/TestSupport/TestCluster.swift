@@ -114,7 +114,7 @@ extension PostgresConnection {
     @discardableResult
     package func query(_ sql: String) throws(PostgresError) -> [[String?]] {
         let rows = try self.execute(
-            PostgresCall(PostgresStatement(name: sql.prefix(60) + "\(sql.hashValue)", sql: sql))
+            PostgresCall(PostgresStatement(name: "test \(sql.hashValue)", sql: sql))
         )
         return (0..<rows.count).map { row in (0..<rows.columns).map { rows.optionalString(row, $0) } }
     }
