@@ -18,5 +18,9 @@ struct StartLock: Sendable {
         }
     }
 
-    func release() { close(descriptor) }
+    /// Unlocks before it closes: a child that another thread is just forking has a copy of the descriptor for a moment.
+    func release() {
+        _ = flock(descriptor, LOCK_UN)
+        close(descriptor)
+    }
 }
