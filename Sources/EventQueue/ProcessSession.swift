@@ -77,19 +77,24 @@ package final class ProcessSession: Sendable {
 
     /// Runs until the task is cancelled.
     package func run() async {
-        await withDiscardingTaskGroup { group in
-            group.addTask { await Maintenance(pool: self.pool, logger: self.logger).run { self.maintains } }
-            await PostgresListener(self.connector).run(
-                prepare: { connection throws(PostgresError) in try await self.register(on: connection) },
-                onEvent: { self.handle($0) }
-            )
-            group.cancelAll()
+        await withTaskCancellationHandler {
+            await withDiscardingTaskGroup { group in
+                group.addTask { await Maintenance(pool: self.pool, logger: self.logger).run { self.maintains } }
+                await PostgresListener(self.connector).run(
+                    prepare: { connection throws(PostgresError) in try await self.register(on: connection) },
+                    onEvent: { self.handle($0) }
+                )
+                group.cancelAll()
+            }
+        } onCancel: {
+            self.state.withLock { $0.isLeaving = true }
         }
     }
 
     /// Takes the process off the queue's books: its lanes go, and what it still holds is given to others.
+    ///
+    /// Only after `run` has returned.
     package func deregister() async {
-        self.state.withLock { $0.isLeaving = true }
         guard let process = self.process else { return }
         var arguments = PostgresArguments()
         arguments.append(process)

@@ -10,9 +10,10 @@ extension WorkerQueue {
             group.addTask { await self.session.run() }
             group.addTask { await self.poll() }
             await self.exchangePersistently(onEvent)
-            await self.session.deregister()
             group.cancelAll()
         }
+        // Not before the session has ended, which might register again.
+        await self.session.deregister()
         await self.pool.closeIdle()
     }
 

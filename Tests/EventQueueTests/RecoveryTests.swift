@@ -274,4 +274,28 @@ struct RecoveryTests {
             }
         }
     }
+
+    @Test("one that registers again while it is taken off the books does not lock itself out")
+    func lockOrder() async throws {
+        try await self.withWorker { scene in
+            let process = scene.worker.process
+            try await scene.ingress.connection.run(
+                script: "begin; update rejoinder.process set busy = 0 where id = \(process)",
+                timeout: .seconds(5)
+            )
+            let call = PostgresCall(Statements.deregister, .of { $0.append(process) })
+            async let deregistration = scene.worker.connection.execute(call)
+            try await eventually("it waits for the process's row") {
+                let sql =
+                    "select 'x' from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
+                return try await scene.recoverer.query(sql) == [["x"]]
+            }
+            try await scene.ingress.connection.run(
+                script: "delete from rejoinder.lane where process = \(process); commit",
+                timeout: .seconds(5)
+            )
+            _ = try await deregistration
+            #expect(try await scene.process(process) == ["false", "true", "0"])
+        }
+    }
 }

@@ -81,7 +81,7 @@ extension PostgresCall {
     static func sql(_ sql: String, _ append: (inout PostgresArguments) -> Void = { _ in }) -> PostgresCall {
         var arguments = PostgresArguments()
         append(&arguments)
-        return PostgresCall(PostgresStatement(name: "test \(sql)", sql: sql), arguments)
+        return PostgresCall(PostgresStatement(name: "test \(sql.hashValue)", sql: sql), arguments)
     }
 }
 

@@ -116,4 +116,33 @@ struct BrokenConnectionTests {
             #expect(try await closed.next().message.hasPrefix("later"))
         }
     }
+
+    @Test("watched connections may be closed at the very moment at which the server hangs up")
+    func closedFromBothEnds() async throws {
+        try await TestCluster.withDatabase(migrated: false) { database in
+            let killer = try await database.connect()
+            for _ in 0..<30 {
+                let closed = Mailbox<Void>()
+                var connections: [PostgresConnection] = []
+                for _ in 0..<20 {
+                    let connection = try await database.connect()
+                    await connection.watch(onNotification: { _ in }, onClose: { _ in closed.send(()) })
+                    connections.append(connection)
+                }
+                async let termination = killer.query(
+                    """
+                    select pg_terminate_backend(pid)::text
+                      from pg_stat_activity
+                     where datname = current_database() and pid <> pg_backend_pid()
+                    """
+                )
+                for connection in connections {
+                    for _ in 0..<Int.random(in: 0..<40) { await Task.yield() }
+                    await connection.close()
+                }
+                _ = try await termination
+                for _ in connections { try await closed.next() }
+            }
+        }
+    }
 }

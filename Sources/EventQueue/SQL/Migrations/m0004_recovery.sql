@@ -63,10 +63,11 @@ language plpgsql as $$
 #variable_conflict use_column
 begin
     perform rejoinder.commit_durably(false);
-    delete from rejoinder.lane as l where l.process = deregister.process;
+    -- The process before its lanes, as register() does: else the two could lock each other out.
     update rejoinder.process as p
        set stopped_at = clock_timestamp(), busy = 0
      where p.id = deregister.process;
+    delete from rejoinder.lane as l where l.process = deregister.process;
     perform rejoinder.give_up(array[process], true);
 end $$;
 
