@@ -13,7 +13,7 @@ package actor PostgresConnection {
     private let configuration: PostgresConfiguration
     private let session: Session
     private var prepared: Set<String> = []
-    private var source: (any DispatchSourceRead)?
+    private var socketWatch: SocketWatch?
     private var onNotification: (@Sendable (PostgresNotification) -> Void)?
     private var onClose: (@Sendable (PostgresError) -> Void)?
 
@@ -120,17 +120,16 @@ package actor PostgresConnection {
         onNotification: @escaping @Sendable (PostgresNotification) -> Void,
         onClose: @escaping @Sendable (PostgresError) -> Void
     ) {
-        guard self.isOpen, self.source == nil else {
+        guard self.isOpen, self.socketWatch == nil, let socketWatch = SocketWatch(self.session.socket) else {
             return onClose(PostgresError(.connectionLost, "the connection is closed"))
         }
         self.onNotification = onNotification
         self.onClose = onClose
-        let source = DispatchSource.makeReadSource(fileDescriptor: self.session.socket, queue: self.executor.queue)
-        source.setEventHandler { [weak self] in
-            self?.assumeIsolated { $0.readable() }
+        self.socketWatch = socketWatch
+        let queue = self.executor.queue
+        socketWatch.start { [weak self] in
+            queue.sync { self?.assumeIsolated { $0.readable() } ?? false }
         }
-        self.source = source
-        source.activate()
         self.drainNotifications()
     }
 
@@ -139,17 +138,16 @@ package actor PostgresConnection {
         self.close(PostgresError(.connectionLost, "the connection was closed"))
     }
 
-    private func readable() {
-        guard self.isOpen else { return }
+    /// Reads what has arrived; false when no more is wanted.
+    private func readable() -> Bool {
+        guard self.isOpen else { return false }
         do throws(PostgresError) {
-            // To the very end: once the peer has hung up, dispatch says so this one time and never again.
-            repeat {
-                try self.session.consumeInput()
-                self.drainNotifications()
-            } while self.session.hasInput
+            try self.session.consumeInput()
+            self.drainNotifications()
         } catch {
             self.close(error)
         }
+        return self.isOpen
     }
 
     private func drainNotifications() {
@@ -161,15 +159,8 @@ package actor PostgresConnection {
 
     private func close(_ error: PostgresError) {
         guard self.openFlag.exchange(false, ordering: .acquiringAndReleasing) else { return }
-        let session = self.session
-        if let source = self.source {
-            // The socket may be closed only once the source has let go of it.
-            source.setCancelHandler { self.assumeIsolated { $0.session.finish() } }
-            source.cancel()
-            self.source = nil
-        } else {
-            session.finish()
-        }
+        self.session.finish()
+        self.socketWatch?.stop()
         self.onNotification = nil
         self.onClose?(error)
         self.onClose = nil

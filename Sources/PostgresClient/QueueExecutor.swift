@@ -14,7 +14,7 @@ final class QueueExecutor: SerialExecutor {
         self.queue.async { job.runSynchronously(on: executor) }
     }
 
-    /// Without this, `assumeIsolated` from a dispatch source on this very queue traps.
+    /// Without this, `assumeIsolated` on this very queue traps.
     func checkIsolated() {
         dispatchPrecondition(condition: .onQueue(self.queue))
     }

@@ -187,12 +187,6 @@ final class Session {
         guard PQconsumeInput(self.connection) == 1 else { throw self.failure(.connectionLost) }
     }
 
-    /// Whether the socket can be read at this moment, be it to the end of the connection.
-    var hasInput: Bool {
-        var descriptor = pollfd(fd: PQsocket(self.connection), events: Int16(POLLIN), revents: 0)
-        return poll(&descriptor, 1, 0) > 0
-    }
-
     func nextNotification() -> PostgresNotification? {
         guard let notification = PQnotifies(self.connection) else { return nil }
         defer { PQfreemem(notification) }

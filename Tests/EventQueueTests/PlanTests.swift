@@ -4,7 +4,7 @@ import Testing
 
 @testable import EventQueue
 
-@Suite("The hot functions ride on their indexes, whatever the statistics", .timeLimit(.minutes(1)))
+@Suite("The hot functions ride on their indexes, whatever the statistics", .timeLimit(.minutes(3)))
 struct PlanTests {
     /// A database whose queue holds many finished events and a few live ones, and was never analysed.
     private func withLongTable(

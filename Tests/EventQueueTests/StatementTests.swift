@@ -4,7 +4,7 @@ import Testing
 
 @testable import EventQueue
 
-@Suite("The statements of the clients fit the schema", .timeLimit(.minutes(1)))
+@Suite("The statements of the clients fit the schema", .timeLimit(.minutes(3)))
 struct StatementTests {
     /// What the Swift code sends to each statement and reads from it.
     private static let signatures: [String: (parameters: String, columns: String)] = [

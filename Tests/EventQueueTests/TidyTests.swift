@@ -4,7 +4,7 @@ import Testing
 
 @testable import EventQueue
 
-@Suite("Housekeeping", .timeLimit(.minutes(1)))
+@Suite("Housekeeping", .timeLimit(.minutes(3)))
 struct TidyTests {
     private func tidy(_ connection: PostgresConnection) async throws -> [Int32] {
         let rows = try await connection.execute(PostgresCall(Statements.tidy))

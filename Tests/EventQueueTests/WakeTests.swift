@@ -4,7 +4,7 @@ import Testing
 
 @testable import EventQueue
 
-@Suite("Wake one who sleeps, never one who is awake", .timeLimit(.minutes(1)))
+@Suite("Wake one who sleeps, never one who is awake", .timeLimit(.minutes(3)))
 struct WakeTests {
     /// Workers with one lane each, each on a connection of its own that listens.
     private struct Sleeper {

@@ -2,7 +2,7 @@ import PostgresClient
 import TestSupport
 import Testing
 
-@Suite("Every type of argument arrives as it was sent", .timeLimit(.minutes(1)))
+@Suite("Every type of argument arrives as it was sent", .timeLimit(.minutes(3)))
 struct ArgumentTests {
     private func round(
         _ sql: String,

@@ -10,7 +10,7 @@ package struct TestTimeout: Error, CustomStringConvertible {
 /// - Throws: `TestTimeout` after `limit`, which is for a test that fails only.
 package func eventually(
     _ what: String,
-    within limit: Duration = .seconds(20),
+    within limit: Duration = .seconds(60),
     _ condition: () async throws -> Bool
 ) async throws {
     let deadline = ContinuousClock.now + limit
@@ -32,7 +32,7 @@ package final class Mailbox<Element: Sendable>: Sendable {
     /// The next one.
     ///
     /// - Throws: `TestTimeout` after `limit`, which is for a test that fails only.
-    package func next(within limit: Duration = .seconds(20)) async throws -> Element {
+    package func next(within limit: Duration = .seconds(60)) async throws -> Element {
         try await withThrowingTaskGroup(of: Element?.self) { group in
             group.addTask {
                 var iterator = self.stream.makeAsyncIterator()
