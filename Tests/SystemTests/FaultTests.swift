@@ -42,6 +42,31 @@ struct FaultTests {
         }
     }
 
+    @Test("a worker that hangs loses its events to others, though it held the maintenance lock")
+    func hungWorker() async throws {
+        try await TestCluster.withDatabase { database in
+            // The first process to register does the housekeeping.
+            try await Program.with("ScriptedWorker", environment: ["DATABASE_URL": database.url]) { first in
+                while try await database.query("select id::text from rejoinder.workers where id = 1").isEmpty {
+                    try await Task.sleep(for: .milliseconds(20))
+                }
+                try await Deployment.with(database) { deployment in
+                    let call = Task { try await deployment.call("sleep", ["ms": "2000", "id": "3"]) }
+                    try await deployment.eventually(
+                        "select (count(*) = 1)::text from rejoinder.queue where state = 'running'",
+                        is: "true"
+                    )
+                    first.signal(.suspend)
+                    try await deployment.withWorker { _ in
+                        let reply = try await call.value
+                        #expect(reply.message == "3", "\(reply.body)")
+                        first.signal(.resume)
+                    }
+                }
+            }
+        }
+    }
+
     @Test("an event whose handler kills its worker is tried again, and fails in the end")
     func crashingHandler() async throws {
         try await TestCluster.withDatabase { database in

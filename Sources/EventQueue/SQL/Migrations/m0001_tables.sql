@@ -30,6 +30,7 @@ create table rejoinder.process (
     busy          integer     not null default 0,
     started_at    timestamptz not null default clock_timestamp(),
     heartbeat_at  timestamptz not null default clock_timestamp(),
+    maintains     boolean     not null default false,
     missing_since timestamptz,
     stopped_at    timestamptz
 ) with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 200);

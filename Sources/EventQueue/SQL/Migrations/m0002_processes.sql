@@ -216,21 +216,28 @@ begin
 end $$;
 
 -- Once a second, on the session that registered. "live" is false when the process was given up as dead (its events went
--- to others, it must register again); "maintains" says that it is the one that calls recover().
+-- to others, it must register again); "maintains" says that it is to call recover(): it holds the maintenance lock, or
+-- the one that holds it hangs.
 create function rejoinder.heartbeat(process integer, busy integer, out live boolean, out maintains boolean)
 language plpgsql as $$
 #variable_conflict use_column
+declare
+    held boolean := false;
 begin
     perform rejoinder.commit_durably(false);
+    if exists (select from rejoinder.process as p where p.id = heartbeat.process and p.stopped_at is null) then
+        -- Both locks are the session's, and taken again where it already has them: the server only counts that.
+        perform pg_try_advisory_lock(rejoinder.lock_class('alive'), process);
+        held := pg_try_advisory_lock(rejoinder.lock_class('maintenance'), 0);
+    end if;
     update rejoinder.process as p
-       set heartbeat_at = clock_timestamp(), missing_since = null, busy = heartbeat.busy
+       set heartbeat_at = clock_timestamp(), missing_since = null, busy = heartbeat.busy, maintains = held
      where p.id = heartbeat.process and p.stopped_at is null;
     live := found;
-    -- Both locks are the session's, and taken again where it already has them: the server only counts that.
-    if live then
-        perform pg_try_advisory_lock(rejoinder.lock_class('alive'), process);
-    end if;
-    maintains := live and pg_try_advisory_lock(rejoinder.lock_class('maintenance'), 0);
+    maintains := live and (held or not exists (
+        select from rejoinder.process as p
+         where p.maintains and p.stopped_at is null and p.heartbeat_at > clock_timestamp() - interval '5 seconds'
+    ));
 end $$;
 
 -- The nodes of a list that no live lane serves.
