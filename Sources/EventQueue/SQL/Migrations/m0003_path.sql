@@ -1,4 +1,4 @@
--- The path of an event: enqueue, claim, answer, settle; and off the path: release, abandon.
+-- The path of an event: enqueue, claim, answer, results; and off the path: held, release, abandon.
 
 -- Inserts a batch. Enqueueing an event again is harmless, whatever has become of it in the meantime.
 -- time_left is in milliseconds: the deadline is reckoned on the database's clock alone.
