@@ -1,5 +1,6 @@
 import EventQueue
 import HTTPTypes
+import HaptikWebhook
 import Hummingbird
 
 /// Why there is no reply: the statuses that we commit to, each an RFC 9457 problem with a stable code.
@@ -83,7 +84,7 @@ enum Problem: String, Sendable, Hashable, CaseIterable {
     func body(event: EventID? = nil, detail: String? = nil) -> String {
         var body = #"{"type":"urn:rejoinder:problem:\#(self.rawValue)","title":"\#(self.title)","#
         body += #""status":\#(self.status.code),"code":"\#(self.rawValue)""#
-        if let detail { body += #","detail":\#(Self.quoted(detail))"# }
+        if let detail { body += #","detail":\#(String(decoding: JSONValue.string(detail).encoded(), as: UTF8.self))"# }
         if let event { body += #","event":"\#(event)""# }
         return body + "}"
     }
@@ -103,16 +104,5 @@ enum Problem: String, Sendable, Hashable, CaseIterable {
             headers: self.fields(closing: closing),
             body: ResponseBody(byteBuffer: ByteBuffer(string: self.body(event: event, detail: detail)))
         )
-    }
-
-    /// A JSON string.
-    private static func quoted(_ text: String) -> String {
-        text.unicodeScalars.reduce(into: "\"") { quoted, scalar in
-            switch scalar {
-            case "\"", "\\": quoted += "\\\(scalar)"
-            case ..<" ": quoted += "\\u00" + (scalar.value < 16 ? "0" : "") + String(scalar.value, radix: 16)
-            default: quoted.unicodeScalars.append(scalar)
-            }
-        } + "\""
     }
 }
