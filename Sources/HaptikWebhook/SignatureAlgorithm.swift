@@ -12,7 +12,7 @@ public enum SignatureAlgorithm: String, Sendable, Hashable, CaseIterable {
     case sha512
 
     /// The number of bytes of a signature.
-    var digestLength: Int {
+    package var digestLength: Int {
         switch self {
         case .sha1: 20
         case .sha256: 32

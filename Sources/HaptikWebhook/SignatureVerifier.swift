@@ -65,6 +65,11 @@ public struct SignatureVerifier: Sendable {
         keys.first.map { Self.header(for: body, $0, algorithm) } ?? ""
     }
 
+    /// The signature of a body, by the first secret, as bytes.
+    package func signature(of body: UnsafeRawBufferPointer) -> [UInt8] {
+        keys.first?.signature(of: body) ?? []
+    }
+
     /// The header with the signature of a body.
     ///
     /// - Parameters:

@@ -5,12 +5,6 @@ import NIOCore
 import NIOHTTP1
 import Settings
 
-#if canImport(FoundationEssentials)
-import FoundationEssentials
-#else
-import Foundation
-#endif
-
 struct SendCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "send",
@@ -21,40 +15,18 @@ struct SendCommand: AsyncParsableCommand {
     @Option(help: "The endpoint.")
     var url = "http://127.0.0.1:8080/webhook"
 
-    @Option(help: ArgumentHelp("A file with the body; - is standard input.", valueName: "file|-"))
-    var body: String
-
-    @Option(help: "sha1, sha256, sha384 or sha512, as the endpoint is configured.")
-    var algorithm: String = SignatureAlgorithm.sha1.rawValue
+    @OptionGroup var call: CallOptions
 
     func run() async throws {
         try await reportingFailures {
-            let secrets = try IngressSettings.secrets(SettingsReader(environment: ProcessInfo.processInfo.environment))
-            guard let secret = secrets.first else {
-                throw SettingError("REJOINDER_SECRET is not set, expected the endpoint's secret")
-            }
-            guard let algorithm = SignatureAlgorithm(rawValue: self.algorithm) else {
-                throw SettingError("--algorithm is \"\(self.algorithm)\", expected sha1, sha256, sha384 or sha512")
-            }
-            let body = try self.read()
+            let signer = try self.call.signer()
+            let body = try self.call.bytes()
             var request = HTTPClientRequest(url: self.url)
             request.method = .POST
             request.headers.add(name: "Content-Type", value: "application/json")
-            request.headers.add(
-                name: "X-Hub-Signature",
-                value: SignatureVerifier.header(for: body, secret: secret, algorithm: algorithm)
-            )
+            request.headers.add(name: "X-Hub-Signature", value: signer.header(for: body))
             request.body = .bytes(ByteBuffer(bytes: body))
             try await self.send(request)
-        }
-    }
-
-    private func read() throws -> [UInt8] {
-        do {
-            if self.body == "-" { return Array(try FileContents.standardInput()) }
-            return Array(try FileContents.file(self.body))
-        } catch {
-            throw SettingError("--body \(self.body) can't be read: \(error)")
         }
     }
 

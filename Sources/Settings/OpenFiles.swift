@@ -7,9 +7,9 @@ import Darwin
 #endif
 
 /// The process's limit of open files: each connection is one.
-enum OpenFiles {
+package enum OpenFiles {
     /// Raises the soft limit, often 1024, to the hard one.
-    static func allowAsManyAsPossible() {
+    package static func allowAsManyAsPossible() {
         #if os(Linux)
         let resource = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
         #else

@@ -1,0 +1,109 @@
+import NIOCore
+import NIOTLS
+
+/// A call that is due, or under way.
+struct Call {
+    let number: Int
+    /// From when its time counts, in nanoseconds.
+    let start: UInt64
+}
+
+/// One connection of a load: at most one call at a time.
+final class LoadConnection: ChannelInboundHandler {
+    typealias InboundIn = ByteBuffer
+    typealias OutboundOut = ByteBuffer
+
+    private enum State {
+        case opening
+        case free
+        case busy(Call)
+        case closed
+    }
+
+    /// The target that it goes to, by its place among them.
+    let target: Int
+    private let isSecure: Bool
+    private let run: LoadRun
+    private var state = State.opening
+    private var reader = ResponseReader()
+    private var context: ChannelHandlerContext?
+    private var error: (any Error)?
+
+    init(_ run: LoadRun, target: Int, isSecure: Bool) {
+        self.run = run
+        self.target = target
+        self.isSecure = isSecure
+    }
+
+    var isFree: Bool {
+        if case .free = self.state { true } else { false }
+    }
+
+    /// The call that is under way.
+    var call: Call? {
+        if case .busy(let call) = self.state { call } else { nil }
+    }
+
+    /// Sends a call; only while it is free.
+    func send(_ call: Call, _ request: ByteBuffer) {
+        guard case .free = self.state, let context else {
+            preconditionFailure("a connection takes a call when it is free")
+        }
+        self.state = .busy(call)
+        context.writeAndFlush(Self.wrapOutboundOut(request), promise: nil)
+    }
+
+    func close() { self.context?.close(promise: nil) }
+
+    // MARK: Events
+
+    func channelActive(context: ChannelHandlerContext) {
+        self.context = context
+        if !self.isSecure { self.opened() }
+    }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        if case .handshakeCompleted? = event as? TLSUserEvent { self.opened() }
+    }
+
+    private func opened() {
+        self.state = .free
+        self.run.opened(self)
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        do {
+            guard let response = try self.reader.read(Self.unwrapInboundIn(data)) else { return }
+            self.replied(response)
+        } catch {
+            context.close(promise: nil)
+        }
+    }
+
+    private func replied(_ response: Response) {
+        guard case .busy(let call) = self.state else { return self.close() }
+        self.state = .free
+        if response.closes {
+            self.state = .closed
+            self.context?.close(promise: nil)
+        }
+        self.run.replied(self, call, response)
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        self.error = error
+        context.close(promise: nil)
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        self.context = nil
+        if case .busy = self.state, let response = self.reader.finish() { self.replied(response) }
+        let state = self.state
+        self.state = .closed
+        switch state {
+        case .opening: self.run.failedToOpen(self, self.error ?? ChannelError.eof)
+        case .free, .closed: self.run.closed(self, breaking: nil)
+        case .busy(let call): self.run.closed(self, breaking: call)
+        }
+    }
+}

@@ -1,0 +1,41 @@
+package import HaptikWebhook
+
+/// What load there is to be.
+package struct LoadPlan: Sendable {
+    package enum Pace: Sendable, Hashable {
+        /// So many connections; each sends its next call when it has its reply.
+        case closed(connections: Int)
+        /// So many calls a second, whatever becomes of them, on at most so many connections.
+        ///
+        /// A call that must wait for a connection waits at its own cost: its time runs from when it was due.
+        case open(rate: Double, connections: Int)
+    }
+
+    /// Connections go to these in turn.
+    package var targets: [LoadTarget]
+    /// Of each call; JSON.
+    package var body: Template
+    /// What a right reply's body contains; nil where any 200 is right.
+    package var expected: Template?
+    /// Signs each body.
+    package var signer: SignatureVerifier
+    package var pace: Pace
+    /// Of the measurement, which begins after the warm-up.
+    package var duration = Duration.seconds(10)
+    package var warmUp = Duration.zero
+    /// Stops after so many calls, if the time is not over before.
+    package var calls: Int?
+    /// How long the replies that are still due at the end are waited for.
+    package var patience = Duration.seconds(35)
+    /// Connections that are held open beside the load, and do nothing.
+    package var idleConnections = 0
+
+    package init(targets: [LoadTarget], body: Template, expected: Template?, signer: SignatureVerifier, pace: Pace) {
+        precondition(!targets.isEmpty, "a load goes somewhere")
+        self.targets = targets
+        self.body = body
+        self.expected = expected
+        self.signer = signer
+        self.pace = pace
+    }
+}

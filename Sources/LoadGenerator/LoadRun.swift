@@ -1,0 +1,293 @@
+import DequeModule
+import HaptikWebhook
+import NIOCore
+
+/// One load, on its event loop, from opening its connections to its result.
+///
+///     preparing ── all connections are open ──► running ── time is over, all calls made ──► draining ── last reply ──► ended
+final class LoadRun {
+    private enum Phase {
+        case preparing
+        case running
+        case draining
+        case ended
+    }
+
+    private let plan: LoadPlan
+    private let dialer: Dialer
+    private let eventLoop: any EventLoop
+    private let promise: EventLoopPromise<LoadResult>
+    private var renderers: [RequestRenderer]
+    private var phase = Phase.preparing
+
+    private var tally = Tally()
+    /// Calls that were made, waiting ones included.
+    private var calls = 0
+    private var underWay = 0
+
+    /// Nanoseconds: when calls begin, when they begin to count, and when they end.
+    private var begin: UInt64 = 0
+    private var countFrom: UInt64 = 0
+    private var end: UInt64 = 0
+
+    /// Connections without a call, the last one used at the end; some may have closed.
+    private var free: [LoadConnection] = []
+    /// All that are open.
+    private var connections: [ObjectIdentifier: LoadConnection] = [:]
+    private var opening = 0
+    private var dialled = 0
+    private var idle: [IdleConnection] = []
+    private var idleReady = 0
+    private var idleLost = 0
+
+    /// Of an open loop: when calls are due, and those that found no connection yet.
+    private var schedule: Schedule?
+    private var waiting: Deque<Call> = []
+
+    init(_ plan: LoadPlan, _ dialer: Dialer, _ eventLoop: any EventLoop, _ promise: EventLoopPromise<LoadResult>) {
+        self.plan = plan
+        self.dialer = dialer
+        self.eventLoop = eventLoop
+        self.promise = promise
+        self.renderers = plan.targets.map { RequestRenderer($0, body: plan.body, signer: plan.signer) }
+    }
+
+    private static var now: UInt64 { NIODeadline.now().uptimeNanoseconds }
+
+    // MARK: Preparing
+
+    func start() {
+        let count =
+            switch self.plan.pace {
+            case .closed(let connections): connections
+            case .open: self.plan.targets.count
+            }
+        for _ in 0..<count { self.open() }
+        for index in 0..<self.plan.idleConnections { self.openIdle(self.dialer.lines[index % self.dialer.lines.count]) }
+    }
+
+    private func open() {
+        let line = self.dialer.lines[self.dialled % self.dialer.lines.count]
+        let connection = LoadConnection(
+            self,
+            target: self.dialled % self.dialer.lines.count,
+            isSecure: line.target.isSecure
+        )
+        self.dialled += 1
+        self.opening += 1
+        self.dialer.dial(line, connection) { self.failedToOpen(connection, $0) }
+    }
+
+    private func openIdle(_ line: Dialer.Line) {
+        let connection = IdleConnection(line.target) {
+            self.idleReady += 1
+            self.beginWhenPrepared()
+        } onClose: { error in
+            self.idleLost += 1
+            if case .preparing = self.phase { self.fail(line.target, error) }
+        }
+        self.idle.append(connection)
+        self.dialer.dial(line, connection) { self.fail(line.target, $0) }
+    }
+
+    private func fail(_ target: LoadTarget, _ error: any Error) {
+        guard case .preparing = self.phase else { return }
+        self.closeAll()
+        self.promise.fail(LoadError.unreachable(url: target.url, reason: LoadError.reason(of: error)))
+    }
+
+    private func beginWhenPrepared() {
+        guard case .preparing = self.phase, self.opening == 0, self.idleReady == self.idle.count else { return }
+        self.phase = .running
+        self.begin = Self.now
+        self.countFrom = self.begin + self.plan.warmUp.wholeNanoseconds
+        self.end = self.countFrom + self.plan.duration.wholeNanoseconds
+        self.after(self.end - self.begin) { self.stop() }
+        if case .open(let rate, _) = self.plan.pace {
+            self.schedule = Schedule(rate: rate, end: self.end - self.begin)
+            self.callsAreDue()
+        } else {
+            let connections = self.free
+            self.free = []
+            for connection in connections { self.use(connection, at: Self.now) }
+        }
+    }
+
+    // MARK: Calls
+
+    /// Gives a free connection its next call, or puts it aside.
+    private func use(_ connection: LoadConnection, at now: UInt64) {
+        guard connection.isFree else { return }
+        guard let call = self.nextCall(at: now) else { return self.free.append(connection) }
+        connection.send(call, self.renderers[connection.target].request(call.number))
+    }
+
+    private func nextCall(at now: UInt64) -> Call? {
+        guard self.schedule == nil else { return self.waiting.popFirst() }
+        guard case .running = self.phase, now < self.end else { return nil }
+        return self.makeCall(at: now)
+    }
+
+    private func makeCall(at start: UInt64) -> Call? {
+        if let most = self.plan.calls, self.calls >= most { return nil }
+        self.calls += 1
+        self.underWay += 1
+        return Call(number: self.calls, start: start)
+    }
+
+    /// The open loop's clock: starts what is due, and comes again when the next call is.
+    private func callsAreDue() {
+        guard case .running = self.phase else { return }
+        while let due = self.schedule?.take(by: Self.now - self.begin), let call = self.makeCall(at: self.begin + due) {
+            self.dispatch(call)
+        }
+        guard let next = self.schedule?.next else { return }
+        let timer = Timer { [self] in self.callsAreDue() }
+        // Fails only on an event loop that has been shut down.
+        _ = try? self.eventLoop.assumeIsolated().scheduleCallback(
+            at: .uptimeNanoseconds(self.begin + next),
+            handler: timer
+        )
+    }
+
+    private func dispatch(_ call: Call) {
+        while let connection = self.free.popLast() {
+            guard connection.isFree else { continue }
+            return connection.send(call, self.renderers[connection.target].request(call.number))
+        }
+        self.waiting.append(call)
+        self.openForWaiting()
+    }
+
+    /// More connections while more calls wait than connections are on their way.
+    private func openForWaiting() {
+        guard case .open(_, let most) = self.plan.pace else { return }
+        while self.opening < self.waiting.count, self.connections.count + self.opening < most { self.open() }
+    }
+
+    private func ended(_ call: Call, _ fate: Tally.Fate, at now: UInt64) {
+        self.underWay -= 1
+        if call.start >= self.countFrom {
+            self.tally.count(fate)
+        } else if case .answered(_, inTime: true) = fate {
+            self.tally.countEarlierOne()
+        }
+        if let most = self.plan.calls, self.calls >= most, self.underWay == 0 { self.end = min(self.end, now) }
+    }
+
+    private func fate(of call: Call, _ response: Response, at now: UInt64) -> Tally.Fate {
+        guard response.status == 200 else { return .refused(response.status) }
+        if let expected = self.plan.expected {
+            guard expected.isContained(in: response.body, number: "\(call.number)") else { return .wrong }
+        }
+        return .answered(after: now - call.start, inTime: now >= self.countFrom && now <= self.end)
+    }
+
+    // MARK: What connections say
+
+    func opened(_ connection: LoadConnection) {
+        self.opening -= 1
+        self.tally.opened()
+        self.connections[ObjectIdentifier(connection)] = connection
+        switch self.phase {
+        case .preparing:
+            self.free.append(connection)
+            self.beginWhenPrepared()
+        case .running, .draining: self.use(connection, at: Self.now)
+        case .ended: connection.close()
+        }
+    }
+
+    func failedToOpen(_ connection: LoadConnection, _ error: any Error) {
+        self.opening -= 1
+        self.fail(self.dialer.lines[connection.target].target, error)
+        // At a pace that leaves the machine to whoever has to come back.
+        self.after(20_000_000) { self.replace() }
+    }
+
+    func replied(_ connection: LoadConnection, _ call: Call, _ response: Response) {
+        let now = Self.now
+        self.ended(call, self.fate(of: call, response, at: now), at: now)
+        self.use(connection, at: now)
+        self.endWhenDone()
+    }
+
+    /// A connection has closed, with or without a call under way on it.
+    func closed(_ connection: LoadConnection, breaking call: Call?) {
+        self.connections[ObjectIdentifier(connection)] = nil
+        if case .ended = self.phase { return }
+        self.tally.lost()
+        if let call { self.ended(call, .failed, at: Self.now) }
+        self.fail(self.dialer.lines[connection.target].target, ChannelError.eof)
+        self.replace()
+        self.endWhenDone()
+    }
+
+    private func replace() {
+        switch (self.plan.pace, self.phase) {
+        case (.closed, .running): self.open()
+        case (.open, .running), (.open, .draining): self.openForWaiting()
+        default: break
+        }
+    }
+
+    // MARK: Ending
+
+    /// Makes no more calls, and waits for the replies that are due.
+    private func stop() {
+        guard self.phase == .running else { return }
+        self.phase = .draining
+        self.after(self.plan.patience.wholeNanoseconds) { self.finish() }
+        self.endWhenDone()
+    }
+
+    private func endWhenDone() {
+        guard self.underWay == 0 else { return }
+        switch self.phase {
+        case .draining: self.finish()
+        case .running where self.plan.calls.map { self.calls >= $0 } ?? false: self.finish()
+        default: break
+        }
+    }
+
+    /// Ends the load; calls that are still under way stay unanswered.
+    func finish() {
+        guard self.phase != .ended else { return }
+        self.end = min(self.end, Self.now)
+        let unanswered = self.waiting + self.connections.values.compactMap(\.call)
+        for call in unanswered where call.start >= self.countFrom { self.tally.count(.unanswered) }
+        let result = self.tally.result(
+            after: self.end > self.countFrom ? self.end - self.countFrom : 0,
+            idleConnections: self.idleReady - self.idleLost
+        )
+        self.closeAll()
+        self.promise.succeed(result)
+    }
+
+    private func closeAll() {
+        self.phase = .ended
+        self.dialer.stop()
+        for connection in self.connections.values { connection.close() }
+        for connection in self.idle { connection.close() }
+        self.idle = []
+        self.free = []
+    }
+
+    private func after(_ nanoseconds: UInt64, _ body: @escaping () -> Void) {
+        self.eventLoop.assumeIsolated().scheduleTask(in: .nanoseconds(Int64(nanoseconds)), body)
+    }
+}
+
+/// Runs a closure when its time has come.
+private struct Timer: NIOScheduledCallbackHandler {
+    let body: () -> Void
+
+    func handleScheduledCallback(eventLoop: some EventLoop) { self.body() }
+}
+
+extension Duration {
+    fileprivate var wholeNanoseconds: UInt64 {
+        let (seconds, attoseconds) = self.components
+        return UInt64(max(0, seconds)) * 1_000_000_000 + UInt64(max(0, attoseconds) / 1_000_000_000)
+    }
+}
