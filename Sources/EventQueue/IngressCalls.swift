@@ -6,11 +6,11 @@ extension PostgresCall {
         let now = ContinuousClock.now
         var arguments = PostgresArguments()
         arguments.append(ingress)
-        arguments.append(uuids: events.lazy.map(\.id.halves))
+        arguments.append(uuids: events.map(\.id.halves))
         arguments.append(events.map(\.endpoint))
         arguments.append(events.map(\.node))
-        arguments.append(events.lazy.map { Int32(clamping: ($0.deadline - now).milliseconds) })
-        arguments.append(json: events.lazy.map(\.payload))
+        arguments.append(events.map { Int32(clamping: ($0.deadline - now).milliseconds) })
+        arguments.append(json: events.map(\.payload))
         return PostgresCall(Statements.enqueue, arguments)
     }
 
@@ -22,13 +22,13 @@ extension PostgresCall {
 
     static func results(_ ids: [EventID]) -> PostgresCall {
         var arguments = PostgresArguments()
-        arguments.append(uuids: ids.lazy.map(\.halves))
+        arguments.append(uuids: ids.map(\.halves))
         return PostgresCall(Statements.results, arguments)
     }
 
     static func abandon(_ events: [(id: EventID, state: String)]) -> PostgresCall {
         var arguments = PostgresArguments()
-        arguments.append(uuids: events.lazy.map(\.id.halves))
+        arguments.append(uuids: events.map(\.id.halves))
         arguments.append(events.map(\.state))
         arguments.append(events.map(\.state))
         return PostgresCall(Statements.abandon, arguments)

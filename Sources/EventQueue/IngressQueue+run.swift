@@ -1,6 +1,7 @@
 import Logging
 import PostgresClient
 import ServiceLifecycle
+import Synchronization
 
 extension IngressQueue: Service {
     /// Keeps the queue going until graceful shutdown (by then every caller must have its reply) or cancellation.
@@ -22,34 +23,45 @@ extension IngressQueue: Service {
     }
 
     private func exchangePersistently() async {
-        var backoff = Backoff()
-        while let connection = await self.connector.connectPersistently() {
-            let began = ContinuousClock.now
-            await self.exchange(on: connection)
-            await connection.close()
-            // A connection that fails at once, again and again, is not to be hammered.
-            if ContinuousClock.now - began > .seconds(1) { backoff = Backoff() }
-            try? await Task.sleep(for: backoff.next())
+        await PostgresListener(self.connector).run(
+            prepare: { connection throws(PostgresError) in
+                guard let registration = await self.registration() else { return }
+                try await connection.run(script: "listen \(registration.channel)", timeout: .seconds(5))
+            },
+            onEvent: { event in
+                switch event {
+                case .notification(let notification): self.heard(notification)
+                case .connected, .disconnected: self.signal.raise()
+                }
+            },
+            body: { await self.exchange(on: $0) }
+        )
+    }
+
+    /// Waits for the first registration; nil when the task is cancelled.
+    private func registration() async -> ProcessSession.Registration? {
+        while !Task.isCancelled {
+            if let registration = self.session.registration { return registration }
+            await self.signal.wait()
         }
+        return nil
     }
 
     /// Sends what waits, trip after trip, until the connection fails.
     ///
-    /// Runs on the connection's own queue, so that nothing hops between a signal and the statements that follow it.
+    /// Runs on the connection's own thread, so that nothing hops between a signal and the statements that follow it.
     private func exchange(on connection: isolated PostgresConnection) async {
+        guard let registration = self.session.registration else { return }
         self.state.withLock { $0.table.reconcile() }
-        var signals = self.work.makeAsyncIterator()
-        while connection.isOpen, !Task.isCancelled {
-            let (trip, shouldProbe) = self.state.withLock { state in
-                defer { state.shouldProbe = false }
-                return (self.session.process == nil ? WaiterTable.Trip() : state.table.nextTrip(), state.shouldProbe)
-            }
-            guard !trip.isEmpty || shouldProbe else {
-                await signals.next(isolation: connection)
+        // A new registration listens elsewhere.
+        while connection.isOpen, !Task.isCancelled, self.session.registration == registration {
+            let trip = self.state.withLock { $0.table.nextTrip() }
+            guard !trip.isEmpty else {
+                await self.signal.wait()
                 continue
             }
             do throws(PostgresError) {
-                try self.carry(out: trip, on: connection)
+                try self.carry(out: trip, registration.process, on: connection)
             } catch {
                 self.state.withLock { $0.table.returned(trip) }
                 self.logger.warning("a round trip failed, trying again", metadata: ["error": "\(error)"])
@@ -58,26 +70,42 @@ extension IngressQueue: Service {
         }
     }
 
+    private func heard(_ notification: PostgresNotification) {
+        guard case .done(let settled)? = QueueNotification(payload: notification.payload) else { return }
+        var unknown: [EventID] = []
+        for event in settled {
+            if let answer = event.answer {
+                self.finish(
+                    CollectionOfOne(event.id),
+                    .answered(answer.bytes, attempt: answer.attempt),
+                    abandoningAs: nil
+                )
+            } else {
+                unknown.append(event.id)
+            }
+        }
+        guard !unknown.isEmpty else { return }
+        self.state.withLock { $0.table.finished(unknown) }
+        self.signal.raise()
+    }
+
     private func carry(
         out trip: WaiterTable<Waiter>.Trip,
+        _ process: Int32,
         on connection: isolated PostgresConnection
     ) throws(PostgresError) {
-        guard let process = self.session.process else { return }
         var calls: [PostgresCall] = []
         if !trip.enqueue.isEmpty {
             calls.append(.enqueue(trip.enqueue, ingress: process))
-            calls.append(.wake(trip.enqueue.map(\.node)))
         }
         if !trip.results.isEmpty { calls.append(.results(trip.results)) }
         if !trip.abandon.isEmpty { calls.append(.abandon(trip.abandon)) }
-        if calls.isEmpty { calls.append(PostgresCall(Statements.highWater)) }
 
         var results = try connection.pipeline(calls)[...]
         if !trip.enqueue.isEmpty {
             if case .failure(let error)? = results.popFirst() {
                 try self.enqueueApart(trip.enqueue, after: error, process, on: connection)
             }
-            self.logFailure(of: "wake", results.popFirst())
         }
         if !trip.results.isEmpty {
             switch results.popFirst() {
@@ -106,8 +134,7 @@ extension IngressQueue: Service {
         }
         let middle = events.count / 2
         for half in [Array(events[..<middle]), Array(events[middle...])] {
-            let calls = [PostgresCall.enqueue(half, ingress: process), .wake(half.map(\.node))]
-            if case .failure(let error)? = try connection.pipeline(calls).first {
+            if case .failure(let error)? = try connection.pipeline([.enqueue(half, ingress: process)]).first {
                 try self.enqueueApart(half, after: error, process, on: connection)
             }
         }
@@ -151,7 +178,7 @@ extension IngressQueue: Service {
                 return Set(state.table.entries.values.lazy.map(\.event.node))
             }
             guard !nodes.isEmpty else { continue }
-            self.signal.yield()
+            self.signal.raise()
             guard let unserved = await self.unserved(nodes) else { continue }
             unservedSince = unservedSince.filter { unserved.contains($0.key) }
             for node in unserved where unservedSince[node] == nil { unservedSince[node] = now }

@@ -3,12 +3,16 @@
 ///     asleep ── woken, slot freed after full ──► eager ── claimed something ──► eager
 ///     eager ── claimed nothing (or, in quiet times, less than asked) ──► last look ── claimed nothing ──► asleep
 ///     eager, last look ── no slot left ──► full ── slot freed ──► eager
+///     asleep ── polled ──► last look
+///     asleep ── spare ──► reserve ── no longer spare ──► last look
+///     reserve ── polled, and found something ──► eager
 ///     any ── drain ──► drained
 ///
-/// An eager lane holds the lock that says so, one asleep (or at its last look) the idle lock: see `rejoinder.wake`.
+/// An eager lane holds the lock that says so, one asleep (or at its last look) the idle lock: see `rejoinder.wake`. One in
+/// reserve holds neither, and is woken by nobody: see `rejoinder.is_spare`.
 struct LaneMachine: Sendable {
     enum Attention: String, Sendable {
-        /// Holds no lock: new, out of slots or drained.
+        /// Holds no lock: new, out of slots, drained or in reserve.
         case full
         case eager
         case idle
@@ -28,6 +32,7 @@ struct LaneMachine: Sendable {
     private var free: Int
     private var attention = Attention.full
     private var isWoken = true
+    private var isPolled = false
     private var isDraining = false
     /// The last claim found nothing, and no lock change has been made since.
     private var foundNothing = false
@@ -35,6 +40,10 @@ struct LaneMachine: Sendable {
     private var isDrained = false
     /// The last look before sleep found nothing: the next one may come a claim earlier.
     private var isQuiet = false
+    /// Enough others listen for what this lane serves.
+    private var isSpare = false
+    /// Holds no lock, though it has slots.
+    private(set) var isReserve = false
 
     init(slots: Int) {
         self.slots = slots
@@ -47,12 +56,19 @@ struct LaneMachine: Sendable {
     /// The locks are gone with their connection: starts anew.
     mutating func connectionLost() {
         self.attention = .full
+        self.isReserve = false
         self.isWoken = true
         self.foundNothing = false
     }
 
-    /// Somebody says that there may be something; also every second, in case that got lost.
+    /// Somebody says that there may be something.
     mutating func woken() { self.isWoken = true }
+
+    /// Nobody says so, but that may have got lost: a look without a change of locks.
+    mutating func polled() { self.isPolled = true }
+
+    /// Whether enough others listen.
+    mutating func spare(_ isSpare: Bool) { self.isSpare = isSpare }
 
     mutating func drain() { self.isDraining = true }
 
@@ -61,22 +77,37 @@ struct LaneMachine: Sendable {
     /// What to do in the next round trip; nil for nothing.
     mutating func step() -> Step? {
         if self.isDraining || self.free == 0 {
-            guard self.attention != .full else { return nil }
-            self.attention = .full
-            return Step(attend: .full, passesOn: true)
+            defer {
+                self.attention = .full
+                self.isReserve = false
+            }
+            // Out of the reserve there is no lock to give back.
+            if self.isReserve { return Step(passesOn: true) }
+            return self.attention == .full ? nil : Step(attend: .full, passesOn: true)
         }
         switch self.attention {
+        case .full where self.isReserve && !self.isWoken:
+            return self.stepInReserve()
         case .full:
             return self.becomeEager()
         case .eager where self.foundNothing || (self.isDrained && self.isQuiet):
             // The last look, under the idle lock: what is enqueued after it finds the lock.
             self.attention = .idle
             self.isWoken = false
+            self.isPolled = false
             return Step(attend: .idle, claim: self.free)
         case .eager:
             return Step(claim: self.free)
         case .idle where self.isWoken:
             return self.becomeEager()
+        case .idle where self.isSpare && self.busy == 0:
+            // A look after it: what was enqueued before may have counted on this lane.
+            self.attention = .full
+            self.isReserve = true
+            return Step(attend: .full, claim: self.free)
+        case .idle where self.isPolled:
+            self.isPolled = false
+            return Step(claim: self.free)
         case .idle:
             return nil
         }
@@ -87,14 +118,26 @@ struct LaneMachine: Sendable {
         self.isDrained = count < self.free
         self.free -= count
         self.foundNothing = count == 0
-        guard self.attention == .idle else { return }
+        guard self.attention == .idle || self.isReserve else { return }
         self.isQuiet = count == 0
         // A last look that found something was not the last.
         if count > 0 { self.isWoken = true }
     }
 
+    private mutating func stepInReserve() -> Step? {
+        if !self.isSpare {
+            self.isReserve = false
+            self.attention = .idle
+            return Step(attend: .idle, claim: self.free)
+        }
+        guard self.isPolled else { return nil }
+        self.isPolled = false
+        return Step(claim: self.free)
+    }
+
     private mutating func becomeEager() -> Step {
         self.attention = .eager
+        self.isReserve = false
         self.isWoken = false
         self.foundNothing = false
         return Step(attend: .eager, claim: self.free)

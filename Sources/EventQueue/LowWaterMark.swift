@@ -12,6 +12,8 @@ struct LowWaterMark {
     }
 
     private static let spacing = Duration.milliseconds(100)
+    /// At rest a sample would be half of all that is asked.
+    private static let quietSpacing = Duration.seconds(3)
     private static let looks: [(back: Duration, every: Duration)] = [
         (.seconds(40), .seconds(10)), (.seconds(3), .milliseconds(500)),
     ]
@@ -21,8 +23,8 @@ struct LowWaterMark {
     private var lastLooks: [ContinuousClock.Instant?] = Array(repeating: nil, count: looks.count)
 
     /// Whether it is time to note something again.
-    func isSampleDue(at now: ContinuousClock.Instant) -> Bool {
-        self.samples.last.map { now - $0.at >= Self.spacing } ?? true
+    func isSampleDue(at now: ContinuousClock.Instant, isQuiet: Bool = false) -> Bool {
+        self.samples.last.map { now - $0.at >= (isQuiet ? Self.quietSpacing : Self.spacing) } ?? true
     }
 
     /// Notes that, as of now, everything queued below `place` has been taken.

@@ -21,13 +21,12 @@ struct Maintenance: Sendable {
                     let now = ContinuousClock.now
                     if lastTidy.map({ now - $0 >= .seconds(60) }) ?? true {
                         // Also looks at the whole queue, in case something was left below the mark.
-                        try await self.recover(after: 0)
+                        _ = try await self.recover(after: 0)
                         try await self.pool.execute(PostgresCall(Statements.tidy))
                         lastTidy = now
                     }
-                    let highWater: Int64 = try await self.pool.execute(PostgresCall(Statements.highWater)).integer(0, 0)
-                    try await self.recover(after: mark.deepPlace(at: now))
-                    mark.note(emptiedBelow: highWater, at: now)
+                    let emptied = try await self.recover(after: mark.deepPlace(at: now))
+                    mark.note(emptiedBelow: emptied, at: now)
                 } catch {
                     // After a crash of the database, places may be given out a second time.
                     mark = LowWaterMark()
@@ -40,15 +39,18 @@ struct Maintenance: Sendable {
         }
     }
 
-    private func recover(after place: Int64) async throws(PostgresError) {
+    /// Returns the place below which nothing is queued now.
+    private func recover(after place: Int64) async throws(PostgresError) -> Int64 {
         var arguments = PostgresArguments()
         arguments.append(place)
         let rows = try await self.pool.execute(PostgresCall(Statements.recover, arguments))
         let counts = (0..<3).map { rows.integer(0, $0, as: Int32.self) }
-        guard counts.contains(where: { $0 > 0 }) else { return }
-        self.logger.info(
-            "recovered",
-            metadata: ["requeued": "\(counts[0])", "cancelled": "\(counts[1])", "expired": "\(counts[2])"]
-        )
+        if counts.contains(where: { $0 > 0 }) {
+            self.logger.info(
+                "recovered",
+                metadata: ["requeued": "\(counts[0])", "cancelled": "\(counts[1])", "expired": "\(counts[2])"]
+            )
+        }
+        return rows.integer(0, 3)
     }
 }

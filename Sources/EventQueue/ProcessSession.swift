@@ -10,27 +10,25 @@ import Musl
 import Darwin
 #endif
 
-/// The connection that stands for this process in the queue: it registers, holds the "alive" lock, listens on the
-/// process's channel, beats once a second, and does the housekeeping when it holds the maintenance lock.
+/// The connection that stands for this process in the queue: it registers, holds the "alive" lock, beats once a second, and
+/// does the housekeeping when it holds the maintenance lock.
+///
+/// Apart from the connection that carries the events, so that a long batch there doesn't make the process look dead.
 package final class ProcessSession: Sendable {
     package enum Role: String, Sendable { case ingress, worker }
 
-    /// What the others tell this process, in order.
-    package enum Event: Sendable {
-        /// Registered under this id, its lanes under theirs. Comes again after each lost connection, with the same id
-        /// unless the process had been forgotten. Anything may have been missed since the last event.
-        case registered(process: Int32, lanes: [Int32])
-        /// To an ingress: these events have come to an end.
-        case done([EventID])
-        /// To a worker: one of its lanes may find something.
-        case wake(lane: Int32)
-        /// To a worker: nobody waits for this event any more.
-        case cancel(EventID)
-        case disconnected
+    /// As the queue knows the process: comes again after each lost connection, with the same id unless the process had been
+    /// forgotten, and with new lanes.
+    package struct Registration: Sendable, Hashable {
+        package let process: Int32
+        package let lanes: [Int32]
+
+        /// Where the process is to be told what happens.
+        package var channel: String { "rejoinder_\(self.process)" }
     }
 
     private struct State {
-        var process: Int32?
+        var registration: Registration?
         var isConnected = false
         var maintains = false
         var isLeaving = false
@@ -43,12 +41,14 @@ package final class ProcessSession: Sendable {
     private let lanes: [LaneOptions]
     private let logger: Logger
     private let busy: @Sendable () -> Int
-    private let onEvent: @Sendable (Event) -> Void
+    private let onRegistered: @Sendable () -> Void
+    private let onSpare: @Sendable (Bool) -> Void
     private let state = Mutex(State())
 
     /// The connector must reach the server itself: session locks and `LISTEN` don't survive a transaction pooler.
     ///
-    /// `busy` says how many slots are in use now. `onEvent` must not block.
+    /// `busy` says how many slots are in use now. `onRegistered` is called after each registration, `onSpare` after each
+    /// heartbeat with whether the process's lanes need not listen while they are idle; they must not block.
     package init(
         connector: PostgresConnector,
         pool: PostgresPool,
@@ -57,7 +57,8 @@ package final class ProcessSession: Sendable {
         lanes: [LaneOptions] = [],
         logger: Logger,
         busy: @escaping @Sendable () -> Int = { 0 },
-        onEvent: @escaping @Sendable (Event) -> Void
+        onRegistered: @escaping @Sendable () -> Void,
+        onSpare: @escaping @Sendable (Bool) -> Void = { _ in }
     ) {
         self.connector = connector
         self.pool = pool
@@ -66,11 +67,12 @@ package final class ProcessSession: Sendable {
         self.lanes = lanes
         self.logger = logger
         self.busy = busy
-        self.onEvent = onEvent
+        self.onRegistered = onRegistered
+        self.onSpare = onSpare
     }
 
-    /// The id under which it is registered; nil before the first time.
-    package var process: Int32? { self.state.withLock { $0.process } }
+    /// The latest registration; nil before the first.
+    package var registration: Registration? { self.state.withLock { $0.registration } }
 
     /// Registered and connected at this moment.
     package var isConnected: Bool { self.state.withLock { $0.isConnected } }
@@ -82,7 +84,8 @@ package final class ProcessSession: Sendable {
                 group.addTask { await Maintenance(pool: self.pool, logger: self.logger).run { self.maintains } }
                 await PostgresListener(self.connector).run(
                     prepare: { connection throws(PostgresError) in try await self.register(on: connection) },
-                    onEvent: { self.handle($0) }
+                    onEvent: { self.handle($0) },
+                    body: { await self.beat(on: $0) }
                 )
                 group.cancelAll()
             }
@@ -95,7 +98,7 @@ package final class ProcessSession: Sendable {
     ///
     /// Only after `run` has returned.
     package func deregister() async {
-        guard let process = self.process else { return }
+        guard let process = self.registration?.process else { return }
         var arguments = PostgresArguments()
         arguments.append(process)
         do throws(PostgresError) {
@@ -115,41 +118,29 @@ package final class ProcessSession: Sendable {
         arguments.append(getpid())
         arguments.append(Version.current)
         arguments.append(jsonb: LaneOptions.json(self.lanes))
-        if let process { arguments.append(process) } else { arguments.appendNull() }
+        if let process = self.registration?.process { arguments.append(process) } else { arguments.appendNull() }
         let rows = try await connection.execute(PostgresCall(Statements.register, arguments))
-        let process: Int32 = rows.integer(0, 0)
-        try await connection.run(script: "listen rejoinder_\(process)", timeout: .seconds(5))
         self.state.withLock {
-            $0.process = process
+            $0.registration = Registration(process: rows.integer(0, 0), lanes: rows.integers(0, 1))
             $0.isConnected = true
         }
-        self.onEvent(.registered(process: process, lanes: rows.integers(0, 1)))
+        self.onRegistered()
     }
 
     private func handle(_ event: PostgresListener.Event) {
-        switch event {
-        case .connected(let connection):
-            // Ends with its connection: a bridge from the listener's synchronous events.
-            Task(name: "heartbeat") { await self.beat(on: connection) }
-        case .notification(let notification):
-            if let event = Event(payload: notification.payload) { self.onEvent(event) }
-        case .disconnected(let error):
-            let wasConnected = self.state.withLock { state in
-                state.maintains = false
-                defer { state.isConnected = false }
-                return state.isConnected && !state.isLeaving
-            }
-            if wasConnected {
-                self.logger.warning("lost the queue's session", metadata: ["error": "\(error)"])
-                self.onEvent(.disconnected)
-            }
+        guard case .disconnected(let error) = event else { return }
+        let wasConnected = self.state.withLock { state in
+            state.maintains = false
+            defer { state.isConnected = false }
+            return state.isConnected && !state.isLeaving
         }
+        if wasConnected { self.logger.warning("lost the queue's session", metadata: ["error": "\(error)"]) }
     }
 
-    /// Beats once a second until the connection is closed; closes it when the process had been given up as dead, which
-    /// makes the listener connect and register again.
+    /// Beats once a second until the connection is closed; returns when the process had been given up as dead, which makes
+    /// the listener connect and register again.
     private func beat(on connection: PostgresConnection) async {
-        while connection.isOpen, let process, !self.state.withLock({ $0.isLeaving }) {
+        while connection.isOpen, let process = self.registration?.process, !self.state.withLock({ $0.isLeaving }) {
             var arguments = PostgresArguments()
             arguments.append(process)
             arguments.append(Int32(self.busy()))
@@ -157,34 +148,14 @@ package final class ProcessSession: Sendable {
                 let rows = try await connection.execute(PostgresCall(Statements.heartbeat, arguments))
                 guard rows.bool(0, 0) else {
                     self.logger.warning("this process was given up as dead, registering again")
-                    return await connection.close()
+                    return
                 }
                 self.state.withLock { $0.maintains = rows.bool(0, 1) }
+                self.onSpare(rows.bool(0, 2))
             } catch {
-                return await connection.close()
+                return
             }
             try? await Task.sleep(for: .seconds(1))
-        }
-    }
-}
-
-extension ProcessSession.Event {
-    /// Reads a notification: `done ID,ID,…`, `wake LANE` or `cancel ID`; nil for anything else, which may come from a
-    /// later version.
-    init?(payload: String) {
-        guard let space = payload.firstIndex(of: " ") else { return nil }
-        let rest = payload[payload.index(after: space)...]
-        switch payload[..<space] {
-        case "done":
-            self = .done(rest.split(separator: ",").compactMap { EventID($0) })
-        case "wake":
-            guard let lane = Int32(rest) else { return nil }
-            self = .wake(lane: lane)
-        case "cancel":
-            guard let id = EventID(rest) else { return nil }
-            self = .cancel(id)
-        default:
-            return nil
         }
     }
 }

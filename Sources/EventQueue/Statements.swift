@@ -18,7 +18,6 @@ enum Statements {
     static let release = make("release", PackageResources.release_sql)
     static let results = make("results", PackageResources.results_sql)
     static let schemaPresent = make("schema_present", PackageResources.schema_present_sql)
-    static let settle = make("settle", PackageResources.settle_sql)
     static let statusFailures = make("status_failures", PackageResources.status_failures_sql)
     static let statusOverview = make("status_overview", PackageResources.status_overview_sql)
     static let statusWorkers = make("status_workers", PackageResources.status_workers_sql)
@@ -29,7 +28,7 @@ enum Statements {
     /// All that need the schema, for the test that prepares each of them.
     static let all = [
         abandon, answer, attend, claim, deregister, enqueue, heartbeat, held, highWater, migrationsApplied,
-        passOn, recover, register, release, results, settle, statusFailures, statusOverview, statusWorkers, tidy,
+        passOn, recover, register, release, results, statusFailures, statusOverview, statusWorkers, tidy,
         unserved,
         wake,
     ]

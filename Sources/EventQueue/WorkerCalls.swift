@@ -9,6 +9,13 @@ extension PostgresCall {
         return PostgresCall(Statements.attend, arguments)
     }
 
+    /// For a connection that listens to no other channel.
+    static func listen(_ channel: String) -> PostgresCall {
+        PostgresCall(PostgresStatement(name: "listen", sql: "listen \(channel)"))
+    }
+
+    static var unlisten: PostgresCall { PostgresCall(PostgresStatement(name: "unlisten", sql: "unlisten *")) }
+
     static func passOn(lane: Int32, after place: Int64) -> PostgresCall {
         var arguments = PostgresArguments()
         arguments.append(lane)
@@ -16,7 +23,14 @@ extension PostgresCall {
         return PostgresCall(Statements.passOn, arguments)
     }
 
-    static func claim(worker: Int32, lane: LaneOptions, count: Int, after place: Int64) -> PostgresCall {
+    /// A lane can change its attention first.
+    static func claim(
+        worker: Int32,
+        lane: LaneOptions,
+        count: Int,
+        after place: Int64,
+        changing attention: (lane: Int32, to: LaneMachine.Attention)? = nil
+    ) -> PostgresCall {
         var arguments = PostgresArguments()
         arguments.append(worker)
         arguments.append(lane.nodes)
@@ -25,45 +39,42 @@ extension PostgresCall {
         arguments.append(lane.excluding)
         arguments.append(Int32(lane.maxAttempts))
         arguments.append(lane.atMostOnce)
+        if let attention {
+            arguments.append(attention.lane)
+            arguments.append(attention.to.rawValue)
+        } else {
+            arguments.appendNull()
+            arguments.appendNull()
+        }
         return PostgresCall(Statements.claim, arguments)
     }
 
     static func answer(worker: Int32, _ outcomes: [(claim: Claim, outcome: AttemptOutcome)]) -> PostgresCall {
         var arguments = PostgresArguments()
         arguments.append(worker)
-        arguments.append(uuids: outcomes.lazy.map(\.claim.id.halves))
-        arguments.append(outcomes.lazy.map(\.claim.place))
+        arguments.append(uuids: outcomes.map(\.claim.id.halves))
+        arguments.append(outcomes.map(\.claim.place))
         arguments.append(outcomes.map(\.outcome.name))
-        arguments.append(json: outcomes.lazy.map(\.outcome.answer))
-        arguments.append(outcomes.lazy.map(\.outcome.reason?.code))
-        arguments.append(outcomes.lazy.map(\.outcome.reason?.error))
+        arguments.append(json: outcomes.map(\.outcome.answer))
+        arguments.append(outcomes.map(\.outcome.reason?.code))
+        arguments.append(outcomes.map(\.outcome.reason?.error))
         return PostgresCall(Statements.answer, arguments)
     }
 
-    /// One call for each ingress that waits, and for each 200 of its events.
-    static func settle(_ outcomes: [(claim: Claim, outcome: AttemptOutcome)]) -> [PostgresCall] {
-        Dictionary(grouping: outcomes.lazy.map(\.claim).filter { $0.ingress != nil }, by: \.ingress)
-            .flatMap { ingress, claims in
-                stride(from: 0, to: claims.count, by: 200).map { start in
-                    var arguments = PostgresArguments()
-                    arguments.append(ingress ?? 0)
-                    arguments.append(uuids: claims[start..<min(start + 200, claims.count)].lazy.map(\.id.halves))
-                    return PostgresCall(Statements.settle, arguments)
-                }
-            }
-    }
-
-    /// What follows the answers, each in a transaction of its own.
-    static func afterwards(_ outcomes: [(claim: Claim, outcome: AttemptOutcome)]) -> [PostgresCall] {
+    /// The outcomes, and the wake-up for those that are queued again, in a transaction of its own.
+    static func concluding(
+        worker: Int32,
+        _ outcomes: [(claim: Claim, outcome: AttemptOutcome)]
+    ) -> [PostgresCall] {
         let queuedAgain = outcomes.lazy.filter { $0.outcome.isRetry }.map(\.claim.node)
-        return self.settle(outcomes) + (queuedAgain.isEmpty ? [] : [.wake(Array(queuedAgain))])
+        return [.answer(worker: worker, outcomes)] + (queuedAgain.isEmpty ? [] : [.wake(Array(queuedAgain))])
     }
 
     static func release(worker: Int32, _ claims: [(id: EventID, place: Int64)]) -> PostgresCall {
         var arguments = PostgresArguments()
         arguments.append(worker)
-        arguments.append(uuids: claims.lazy.map(\.id.halves))
-        arguments.append(claims.lazy.map(\.place))
+        arguments.append(uuids: claims.map(\.id.halves))
+        arguments.append(claims.map(\.place))
         return PostgresCall(Statements.release, arguments)
     }
 

@@ -17,65 +17,109 @@ extension WorkerQueue {
         await self.pool.closeIdle()
     }
 
-    /// The backstop for what got lost: a look for events once a second, at what is held every five.
+    /// The backstop for wake-ups that got lost: a look for events once a second.
     private func poll() async {
-        for tick in 1... {
+        while true {
             try? await Task.sleep(for: .seconds(1))
             if Task.isCancelled { return }
-            self.state.withLock { state in
-                state.table.woken()
-                if tick.isMultiple(of: 5), state.busy > 0 { state.shouldReconcile = true }
-            }
-            self.signal.yield()
+            self.state.withLock { $0.table.polled() }
+            self.signal.raise()
         }
     }
 
     private var isDone: Bool {
-        self.state.withLock { $0.isStopping && $0.table.isIdle } || Task.isCancelled
+        self.state.withLock { $0.isStopping && $0.table.isIdle && !$0.isTravelling } || Task.isCancelled
     }
 
+    /// Returns when the queue is drained, or the task cancelled; also while the database is away.
     private func exchangePersistently(_ onEvent: @escaping @Sendable (Event) -> Void) async {
-        var backoff = Backoff()
-        while !self.isDone, let connection = await self.connector.connectPersistently() {
-            let began = ContinuousClock.now
-            await self.exchange(on: connection, onEvent)
-            await connection.close()
-            if self.isDone { return }
-            // A connection that fails at once, again and again, is not to be hammered.
-            if ContinuousClock.now - began > .seconds(1) { backoff = Backoff() }
-            try? await Task.sleep(for: backoff.next())
+        await withDiscardingTaskGroup { group in
+            group.addTask {
+                await PostgresListener(self.connector).run(
+                    prepare: { connection throws(PostgresError) in
+                        guard let registration = await self.registration() else { return }
+                        try await connection.run(script: "listen \(registration.channel)", timeout: .seconds(5))
+                    },
+                    onEvent: { event in
+                        if case .notification(let notification) = event { self.heard(notification) }
+                        self.signal.raise()
+                    },
+                    body: { await self.exchange(on: $0, onEvent) }
+                )
+            }
+            for await _ in self.stopping {}
+            while !self.isDone { try? await Task.sleep(for: .milliseconds(20)) }
+            group.cancelAll()
+        }
+    }
+
+    /// Waits for the first registration; nil when there is nothing left to do.
+    private func registration() async -> ProcessSession.Registration? {
+        while !self.isDone {
+            if let registration = self.session.registration { return registration }
+            await self.signal.wait()
+        }
+        return nil
+    }
+
+    private func heard(_ notification: PostgresNotification) {
+        switch QueueNotification(payload: notification.payload) {
+        case .wake(let lane):
+            let index = self.session.registration?.lanes.firstIndex(of: lane)
+            self.state.withLock { $0.table.woken(lane: index) }
+        case .cancel(let id):
+            self.state.withLock { $0.cancelled.append(id) }
+        case .done, nil: return
         }
     }
 
     /// Trip after trip until the connection fails or all is done.
     ///
-    /// Runs on the connection's own queue, so that nothing hops between a signal and the statements that follow it.
+    /// Runs on the connection's own thread, so that nothing hops between a signal and the statements that follow it.
     private func exchange(
         on connection: isolated PostgresConnection,
         _ onEvent: @Sendable (Event) -> Void
     ) async {
+        guard let registration = self.session.registration else { return }
         self.state.withLock { state in
             state.table.connectionLost()
             state.shouldReconcile = true
         }
-        var signals = self.work.makeAsyncIterator()
-        while connection.isOpen, !self.isDone {
-            let next: (trip: WorkerTable.Trip, process: Int32, laneIDs: [Int32])? = self.state.withLock { state in
-                guard let process = state.process else { return nil }
+        // Once more when nothing can come any more from a server process that had not noticed the end of its connection.
+        let again = Task(name: "reconcile again") {
+            try? await Task.sleep(for: .seconds(5))
+            if Task.isCancelled { return }
+            self.state.withLock { $0.shouldReconcile = true }
+            self.signal.raise()
+        }
+        defer { again.cancel() }
+        var isListening = true
+        // A new registration has other lanes, and may listen elsewhere.
+        while connection.isOpen, !self.isDone, self.session.registration == registration {
+            let (trip, isDeaf): (WorkerTable.Trip?, Bool) = self.state.withLock { state in
                 let trip = state.table.nextTrip()
-                return trip.isEmpty && !state.shouldReconcile ? nil : (trip, process, state.laneIDs)
+                state.isTravelling = !trip.isEmpty || state.shouldReconcile
+                return (state.isTravelling ? trip : nil, state.table.isDeaf)
             }
             for id in self.takeCancelled() { onEvent(.cancelled(id)) }
-            guard let next else {
-                await signals.next(isolation: connection)
+            guard let trip else {
+                await self.signal.wait()
                 continue
             }
             do throws(PostgresError) {
-                try self.reconcile(worker: next.process, but: next.trip, on: connection)
-                let claims = try self.carry(out: next.trip, worker: next.process, next.laneIDs, on: connection)
+                if isListening == isDeaf {
+                    isListening = !isDeaf
+                    try connection.execute(isListening ? .listen(registration.channel) : .unlisten)
+                }
+                try self.reconcile(worker: registration.process, but: trip, on: connection)
+                let claims = try self.carry(out: trip, registration, on: connection)
+                self.state.withLock { $0.isTravelling = false }
                 if !claims.isEmpty { onEvent(.claimed(claims)) }
             } catch {
-                self.state.withLock { $0.table.returned(next.trip) }
+                self.state.withLock { state in
+                    state.table.returned(trip)
+                    state.isTravelling = false
+                }
                 self.logger.warning("a round trip failed, trying again", metadata: ["error": "\(error)"])
                 return
             }
@@ -111,30 +155,39 @@ extension WorkerQueue {
 
     private func carry(
         out trip: WorkerTable.Trip,
-        worker: Int32,
-        _ laneIDs: [Int32],
+        _ registration: ProcessSession.Registration,
         on connection: isolated PostgresConnection
     ) throws(PostgresError) -> [Claim] {
+        let worker = registration.process
         let released = trip.outcomes.filter { $0.outcome == .released }.map(\.claim)
         let outcomes = trip.outcomes.filter { $0.outcome != .released }
         let now = ContinuousClock.now
 
         var calls: [PostgresCall] = []
         if !outcomes.isEmpty {
-            calls += [PostgresCall.answer(worker: worker, outcomes)] + PostgresCall.afterwards(outcomes)
+            calls += PostgresCall.concluding(worker: worker, outcomes)
         }
         if !released.isEmpty { calls.append(.release(worker: worker, released.map { ($0.id, $0.place) })) }
         let highWaterAt = self.isSampleDue(for: trip, at: now) ? calls.count : nil
         if highWaterAt != nil { calls.append(PostgresCall(Statements.highWater)) }
         var claimAt: [Int?] = []
         for (lane, step) in trip.steps {
-            if let attention = step.attend { calls.append(.attend(lane: laneIDs[lane], attention)) }
             let place = self.state.withLock { $0.table.marks[lane].place(at: now) }
-            if step.passesOn { calls.append(.passOn(lane: laneIDs[lane], after: place)) }
-            claimAt.append(step.claim > 0 ? calls.count : nil)
-            if step.claim > 0 {
-                calls.append(.claim(worker: worker, lane: self.lanes[lane], count: step.claim, after: place))
+            if let attention = step.attend, step.claim == 0 {
+                calls.append(.attend(lane: registration.lanes[lane], attention))
             }
+            if step.passesOn { calls.append(.passOn(lane: registration.lanes[lane], after: place)) }
+            claimAt.append(step.claim > 0 ? calls.count : nil)
+            guard step.claim > 0 else { continue }
+            calls.append(
+                .claim(
+                    worker: worker,
+                    lane: self.lanes[lane],
+                    count: step.claim,
+                    after: place,
+                    changing: step.attend.map { (registration.lanes[lane], $0) }
+                )
+            )
         }
 
         guard !calls.isEmpty else { return [] }
@@ -158,7 +211,9 @@ extension WorkerQueue {
 
     private func isSampleDue(for trip: WorkerTable.Trip, at now: ContinuousClock.Instant) -> Bool {
         self.state.withLock { state in
-            trip.steps.contains { $0.step.claim > 0 && state.table.marks[$0.lane].isSampleDue(at: now) }
+            trip.steps.contains { lane, step in
+                step.claim > 0 && state.table.marks[lane].isSampleDue(at: now, isQuiet: trip.isQuiet)
+            }
         }
     }
 
@@ -206,8 +261,8 @@ extension WorkerQueue {
     ) throws(PostgresError) {
         switch result {
         case .success(let rows):
-            guard rows.count < outcomes.count else { return }
-            let taken = Set((0..<rows.count).map { EventID(rows.uuid($0, 0)) })
+            let taken = Set(rows.uuids(0, 0).map(EventID.init))
+            guard taken.count < outcomes.count else { return }
             for (claim, _) in outcomes where !taken.contains(claim.id) {
                 self.logger.info(
                     "a late outcome was refused, the event is no longer this worker's",
@@ -238,8 +293,8 @@ extension WorkerQueue {
             parts = [[(claim, .failed(code: "invalid_reply", error: "the database refused it: \(error.message)"))]]
         }
         for part in parts where !part.isEmpty {
-            let calls = [PostgresCall.answer(worker: worker, part)] + PostgresCall.afterwards(part)
-            if case .failure(let error)? = try connection.pipeline(calls).first {
+            if case .failure(let error)? = try connection.pipeline(PostgresCall.concluding(worker: worker, part)).first
+            {
                 try self.answerApart(part, after: error, worker, on: connection)
             }
         }

@@ -1,6 +1,5 @@
 package import Logging
 package import PostgresClient
-import Synchronization
 
 /// The queue as a worker uses it: it hands out claims, and takes outcomes.
 ///
@@ -16,11 +15,11 @@ package final class WorkerQueue: Sendable {
 
     struct State: Sendable {
         var table: WorkerTable
-        var process: Int32?
-        var laneIDs: [Int32] = []
         var cancelled: [EventID] = []
         var isStopping = false
-        /// The worker's view and the database's may have come apart; or the connection is gone, and has not noticed.
+        /// A trip is under way, and what it brings not yet known.
+        var isTravelling = false
+        /// The worker's view of what it holds and the database's may have come apart.
         var shouldReconcile = true
 
         /// How many slots are in use.
@@ -33,8 +32,10 @@ package final class WorkerQueue: Sendable {
     let logger: Logger
     let state: Shared<State>
     let session: ProcessSession
-    let work: AsyncStream<Void>
-    let signal: AsyncStream<Void>.Continuation
+    let signal = Signal()
+    /// Ends when the worker drains.
+    let stopping: AsyncStream<Never>
+    private let stop: AsyncStream<Never>.Continuation
 
     /// The queue's views call this process by its name.
     package init(
@@ -47,7 +48,7 @@ package final class WorkerQueue: Sendable {
         self.pool = PostgresPool(self.connector, size: 1)
         self.lanes = lanes
         self.logger = logger
-        (self.work, self.signal) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
+        (self.stopping, self.stop) = AsyncStream.makeStream()
         let state = Shared(State(table: WorkerTable(lanes: lanes)))
         self.state = state
         self.session = ProcessSession(
@@ -58,22 +59,10 @@ package final class WorkerQueue: Sendable {
             lanes: lanes,
             logger: logger,
             busy: { state.withLock { $0.busy } },
-            onEvent: { [signal] event in
-                switch event {
-                case .registered(let process, let laneIDs):
-                    state.withLock { state in
-                        state.process = process
-                        state.laneIDs = laneIDs
-                        state.shouldReconcile = true
-                        state.table.connectionLost()
-                    }
-                case .wake(let lane):
-                    state.withLock { $0.table.woken(lane: $0.laneIDs.firstIndex(of: lane)) }
-                case .cancel(let id):
-                    state.withLock { $0.cancelled.append(id) }
-                case .done, .disconnected: return
-                }
-                signal.yield()
+            onRegistered: { [signal] in signal.raise() },
+            onSpare: { [signal] isSpare in
+                state.withLock { $0.table.spare(isSpare) }
+                signal.raise()
             }
         )
     }
@@ -92,13 +81,13 @@ package final class WorkerQueue: Sendable {
             state.table.finished(claim, outcome)
             if freesSlot { state.table.lanes[claim.lane].slotFreed() }
         }
-        self.signal.yield()
+        self.signal.raise()
     }
 
     /// The handler of a claim that had been finished without freeing its slot has returned.
     package func freeSlot(of claim: Claim) {
         self.state.withLock { $0.table.lanes[claim.lane].slotFreed() }
-        self.signal.yield()
+        self.signal.raise()
     }
 
     /// Claims nothing more.
@@ -109,6 +98,7 @@ package final class WorkerQueue: Sendable {
             state.isStopping = true
             state.table.drain()
         }
-        self.signal.yield()
+        self.stop.finish()
+        self.signal.raise()
     }
 }

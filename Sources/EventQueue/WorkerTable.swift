@@ -11,6 +11,9 @@ struct WorkerTable: Sendable {
         var steps: [(lane: Int, step: LaneMachine.Step)] = []
 
         var isEmpty: Bool { self.outcomes.isEmpty && self.steps.isEmpty }
+
+        /// Nothing but a look whether there is something after all.
+        var isQuiet: Bool { self.outcomes.isEmpty && self.steps.allSatisfy { $0.step.attend == nil } }
     }
 
     static let mostOutcomes = 500
@@ -75,6 +78,19 @@ struct WorkerTable: Sendable {
     mutating func woken(lane: Int? = nil) {
         for index in self.lanes.indices where lane == nil || lane == index { self.lanes[index].woken() }
     }
+
+    /// All lanes may find something, though nobody has said so.
+    mutating func polled() {
+        for index in self.lanes.indices { self.lanes[index].polled() }
+    }
+
+    /// Whether enough others listen for what these lanes serve.
+    mutating func spare(_ isSpare: Bool) {
+        for index in self.lanes.indices { self.lanes[index].spare(isSpare) }
+    }
+
+    /// Nothing can be told to this worker that it would want to know.
+    var isDeaf: Bool { self.isIdle && self.lanes.allSatisfy(\.isReserve) }
 
     mutating func drain() {
         for lane in self.lanes.indices { self.lanes[lane].drain() }

@@ -3,7 +3,8 @@ import NIOTLS
 
 /// A call that is due, or under way.
 struct Call {
-    let number: Int
+    /// In digits.
+    let number: String
     /// From when its time counts, in nanoseconds.
     let start: UInt64
 }

@@ -13,6 +13,9 @@ final class LoadRun {
         case ended
     }
 
+    private static let idleAtOnce = 64
+    private static let openingAtOnce = 16
+
     private let plan: LoadPlan
     private let dialer: Dialer
     private let eventLoop: any EventLoop
@@ -63,7 +66,7 @@ final class LoadRun {
             case .open: self.plan.targets.count
             }
         for _ in 0..<count { self.open() }
-        for index in 0..<self.plan.idleConnections { self.openIdle(self.dialer.lines[index % self.dialer.lines.count]) }
+        for _ in 0..<Self.idleAtOnce { self.openIdle() }
     }
 
     private func open() {
@@ -78,9 +81,13 @@ final class LoadRun {
         self.dialer.dial(line, connection) { self.failedToOpen(connection, $0) }
     }
 
-    private func openIdle(_ line: Dialer.Line) {
+    /// One more idle connection, if one is wanted; the next when this one has its reply.
+    private func openIdle() {
+        guard self.idle.count < self.plan.idleConnections else { return }
+        let line = self.dialer.lines[self.idle.count % self.dialer.lines.count]
         let connection = IdleConnection(line.target) {
             self.idleReady += 1
+            self.openIdle()
             self.beginWhenPrepared()
         } onClose: { error in
             self.idleLost += 1
@@ -97,7 +104,8 @@ final class LoadRun {
     }
 
     private func beginWhenPrepared() {
-        guard case .preparing = self.phase, self.opening == 0, self.idleReady == self.idle.count else { return }
+        guard case .preparing = self.phase, self.opening == 0, self.idleReady == self.plan.idleConnections
+        else { return }
         self.phase = .running
         self.begin = Self.now
         self.countFrom = self.begin + self.plan.warmUp.wholeNanoseconds
@@ -132,7 +140,7 @@ final class LoadRun {
         if let most = self.plan.calls, self.calls >= most { return nil }
         self.calls += 1
         self.underWay += 1
-        return Call(number: self.calls, start: start)
+        return Call(number: "\(self.calls)", start: start)
     }
 
     /// The open loop's clock: starts what is due, and comes again when the next call is.
@@ -160,9 +168,13 @@ final class LoadRun {
     }
 
     /// More connections while more calls wait than connections are on their way.
+    ///
+    /// A few at a time: they cost the other side more than calls do, and those that are open may soon be free.
     private func openForWaiting() {
         guard case .open(_, let most) = self.plan.pace else { return }
-        while self.opening < self.waiting.count, self.connections.count + self.opening < most { self.open() }
+        while self.opening < min(self.waiting.count, Self.openingAtOnce), self.connections.count + self.opening < most {
+            self.open()
+        }
     }
 
     private func ended(_ call: Call, _ fate: Tally.Fate, at now: UInt64) {
@@ -178,7 +190,7 @@ final class LoadRun {
     private func fate(of call: Call, _ response: Response, at now: UInt64) -> Tally.Fate {
         guard response.status == 200 else { return .refused(response.status) }
         if let expected = self.plan.expected {
-            guard expected.isContained(in: response.body, number: "\(call.number)") else { return .wrong }
+            guard expected.isContained(in: response.body, number: call.number) else { return .wrong }
         }
         return .answered(after: now - call.start, inTime: now >= self.countFrom && now <= self.end)
     }
@@ -193,7 +205,9 @@ final class LoadRun {
         case .preparing:
             self.free.append(connection)
             self.beginWhenPrepared()
-        case .running, .draining: self.use(connection, at: Self.now)
+        case .running, .draining:
+            self.use(connection, at: Self.now)
+            self.openForWaiting()
         case .ended: connection.close()
         }
     }

@@ -27,8 +27,7 @@ struct RequestRenderer {
     }
 
     /// The call with this number.
-    mutating func request(_ number: Int) -> ByteBuffer {
-        let number = "\(number)"
+    mutating func request(_ number: String) -> ByteBuffer {
         let bodyLength = self.body.count(digits: number.utf8.count)
         let signatureLength = 2 * self.signer.algorithm.digestLength
         self.buffer.clear()
@@ -46,11 +45,12 @@ struct RequestRenderer {
 
     private mutating func sign(_ bodyLength: Int, at signatureAt: Int) {
         let signer = self.signer
+        let digits = Self.digits
         self.buffer.withUnsafeMutableReadableBytes { bytes in
             let body = UnsafeRawBufferPointer(rebasing: bytes.suffix(bodyLength))
             for (index, byte) in signer.signature(of: body).enumerated() {
-                bytes[signatureAt + 2 * index] = Self.digits[Int(byte >> 4)]
-                bytes[signatureAt + 2 * index + 1] = Self.digits[Int(byte & 15)]
+                bytes[signatureAt + 2 * index] = digits[Int(byte >> 4)]
+                bytes[signatureAt + 2 * index + 1] = digits[Int(byte & 15)]
             }
         }
     }

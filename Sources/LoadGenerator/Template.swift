@@ -34,20 +34,32 @@ package struct Template: Sendable, Hashable {
 
     /// Whether a reply contains the text for a call.
     func isContained(in reply: ByteBuffer, number: String) -> Bool {
-        var text = ByteBuffer()
-        text.reserveCapacity(self.count(digits: number.utf8.count))
-        self.write(number, to: &text)
+        let length = self.count(digits: number.utf8.count)
         return reply.withUnsafeReadableBytes { reply in
-            text.withUnsafeReadableBytes { Self.contains($0, in: reply) }
+            guard length <= reply.count else { return false }
+            let first = self.pieces[0].first ?? number.utf8.first ?? 0
+            for start in 0...(reply.count - length) where length == 0 || reply[start] == first {
+                if self.matches(UnsafeRawBufferPointer(rebasing: reply[start..<start + length]), number) { return true }
+            }
+            return false
         }
     }
 
-    private static func contains(_ text: UnsafeRawBufferPointer, in bytes: UnsafeRawBufferPointer) -> Bool {
-        guard let first = text.first else { return true }
-        guard text.count <= bytes.count else { return false }
-        for start in 0...(bytes.count - text.count) where bytes[start] == first {
-            if UnsafeRawBufferPointer(rebasing: bytes[start..<start + text.count]).elementsEqual(text) { return true }
+    /// Whether these bytes, of the right length, are the text for a call.
+    private func matches(_ bytes: UnsafeRawBufferPointer, _ number: String) -> Bool {
+        var offset = 0
+        for (index, piece) in self.pieces.enumerated() {
+            if index > 0 {
+                for digit in number.utf8 {
+                    guard bytes[offset] == digit else { return false }
+                    offset += 1
+                }
+            }
+            for byte in piece {
+                guard bytes[offset] == byte else { return false }
+                offset += 1
+            }
         }
-        return false
+        return true
     }
 }

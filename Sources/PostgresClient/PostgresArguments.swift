@@ -9,6 +9,8 @@ package struct PostgresArguments: Sendable {
     private(set) var bytes: [UInt8] = []
     /// Where each value lies in `bytes`; nil is SQL's null.
     private(set) var ranges: [Range<Int>?] = []
+    /// Where the value that is being written begins.
+    private var start = 0
 
     package init() {}
 
@@ -42,79 +44,98 @@ package struct PostgresArguments: Sendable {
         }
     }
 
-    package mutating func append(_ values: some Collection<Int32>) {
-        self.array(of: .integer, values) { $0.append(bigEndian: $1) }
+    package mutating func append(_ values: [Int32]) {
+        self.beginArray(of: .integer, count: values.count, elementBytes: 4)
+        for value in values {
+            self.bytes.append(bigEndian: Int32(4))
+            self.bytes.append(bigEndian: value)
+        }
+        self.endValue()
     }
 
-    package mutating func append(_ values: some Collection<Int64>) {
-        self.array(of: .bigint, values) { $0.append(bigEndian: $1) }
+    package mutating func append(_ values: [Int64]) {
+        self.beginArray(of: .bigint, count: values.count, elementBytes: 8)
+        for value in values {
+            self.bytes.append(bigEndian: Int32(8))
+            self.bytes.append(bigEndian: value)
+        }
+        self.endValue()
     }
 
     package mutating func append(_ values: [String]?) {
         guard let values else { return self.appendNull() }
-        self.array(of: .text, values) { $0.append(contentsOf: $1.utf8) }
+        self.beginArray(of: .text, count: values.count, elementBytes: 16)
+        for value in values { self.appendElement(value) }
+        self.endValue()
     }
 
-    package mutating func append(_ values: some Collection<String?>) {
-        self.optionalArray(of: .text, values) { $0.append(contentsOf: $1.utf8) }
+    package mutating func append(_ values: [String?]) {
+        self.beginArray(of: .text, count: values.count, elementBytes: 16, hasNulls: values.contains { $0 == nil })
+        for value in values { self.appendElement(value) }
+        self.endValue()
     }
 
     /// JSON texts, as bytes.
-    package mutating func append(json values: some Collection<[UInt8]?>) {
-        self.optionalArray(of: .json, values) { $0.append(contentsOf: $1) }
+    package mutating func append(json values: [[UInt8]?]) {
+        let size = values.reduce(0) { $0 + ($1?.count ?? 0) }
+        self.beginArray(
+            of: .json,
+            count: values.count,
+            elementBytes: size / max(1, values.count),
+            hasNulls: values.contains { $0 == nil }
+        )
+        for value in values {
+            guard let value else {
+                self.bytes.append(bigEndian: Int32(-1))
+                continue
+            }
+            self.bytes.append(bigEndian: Int32(value.count))
+            self.bytes.append(contentsOf: value)
+        }
+        self.endValue()
     }
 
     /// UUIDs, as their sixteen bytes in two halves, most significant first.
-    package mutating func append(uuids values: some Collection<(high: UInt64, low: UInt64)>) {
-        self.array(of: .uuid, values) {
-            $0.append(bigEndian: $1.high)
-            $0.append(bigEndian: $1.low)
+    package mutating func append(uuids values: [(high: UInt64, low: UInt64)]) {
+        self.beginArray(of: .uuid, count: values.count, elementBytes: 16)
+        for value in values {
+            self.bytes.append(bigEndian: Int32(16))
+            self.bytes.append(bigEndian: value.high)
+            self.bytes.append(bigEndian: value.low)
         }
+        self.endValue()
     }
 
     private mutating func value(_ write: (inout [UInt8]) -> Void) {
-        let start = self.bytes.count
+        self.start = self.bytes.count
         write(&self.bytes)
-        self.ranges.append(start..<self.bytes.count)
-        self.bytes.append(0)
+        self.endValue()
     }
 
-    private mutating func array<Element>(
-        of type: ElementType,
-        _ values: some Collection<Element>,
-        _ write: (inout [UInt8], Element) -> Void
-    ) {
-        self.optionalArray(of: type, values.lazy.map(Optional.some), write)
+    private mutating func endValue() {
+        self.ranges.append(self.start..<self.bytes.count)
+        self.bytes.append(0)
     }
 
     /// The format of `array_send` in `arrayfuncs.c`: dimensions, a flag for nulls, the element's type, length and lower
     /// bound of each dimension, then each element with its length (-1 is null).
-    private mutating func optionalArray<Element>(
-        of type: ElementType,
-        _ values: some Collection<Element?>,
-        _ write: (inout [UInt8], Element) -> Void
-    ) {
-        self.value { bytes in
-            bytes.append(bigEndian: Int32(values.isEmpty ? 0 : 1))
-            bytes.append(bigEndian: Int32(values.contains { $0 == nil } ? 1 : 0))
-            bytes.append(bigEndian: type.rawValue)
-            guard !values.isEmpty else { return }
-            bytes.append(bigEndian: Int32(values.count))
-            bytes.append(bigEndian: Int32(1))
-            for element in values {
-                guard let element else {
-                    bytes.append(bigEndian: Int32(-1))
-                    continue
-                }
-                let lengthAt = bytes.count
-                bytes.append(bigEndian: Int32(0))
-                write(&bytes, element)
-                let length = UInt32(bytes.count - lengthAt - 4)
-                for byte in 0..<4 {
-                    bytes[lengthAt + byte] = UInt8(truncatingIfNeeded: length >> (24 - 8 * UInt32(byte)))
-                }
-            }
-        }
+    private mutating func beginArray(of type: ElementType, count: Int, elementBytes: Int, hasNulls: Bool = false) {
+        self.start = self.bytes.count
+        // Doubled at the least, so that many arrays one after the other don't each move what is there.
+        let needed = self.start + 24 + count * (4 + elementBytes)
+        if needed > self.bytes.capacity { self.bytes.reserveCapacity(max(needed, 2 * self.bytes.capacity)) }
+        self.bytes.append(bigEndian: Int32(count == 0 ? 0 : 1))
+        self.bytes.append(bigEndian: Int32(hasNulls ? 1 : 0))
+        self.bytes.append(bigEndian: type.rawValue)
+        guard count > 0 else { return }
+        self.bytes.append(bigEndian: Int32(count))
+        self.bytes.append(bigEndian: Int32(1))
+    }
+
+    private mutating func appendElement(_ text: String?) {
+        guard let text else { return self.bytes.append(bigEndian: Int32(-1)) }
+        self.bytes.append(bigEndian: Int32(text.utf8.count))
+        self.bytes.append(contentsOf: text.utf8)
     }
 }
 

@@ -1,19 +1,17 @@
 import CLibPQ
-import Dispatch
 package import Logging
 import Synchronization
 
 /// One connection to PostgreSQL, in pipeline mode.
 ///
-/// An actor on a serial queue of its own: it blocks there while the server works (measured: 43 to 84 µs for a
+/// An actor on a thread of its own: it blocks there while the server works (measured: 43 to 84 µs for a
 /// `select 1`). Once it has failed it stays closed; a new one must be made.
 package actor PostgresConnection {
-    private nonisolated let executor: QueueExecutor
+    private nonisolated let executor: ConnectionThread
     private nonisolated let openFlag = Atomic(true)
     private let configuration: PostgresConfiguration
     private let session: Session
     private var prepared: Set<String> = []
-    private var socketWatch: SocketWatch?
     private var onNotification: (@Sendable (PostgresNotification) -> Void)?
     private var onClose: (@Sendable (PostgresError) -> Void)?
 
@@ -22,20 +20,23 @@ package actor PostgresConnection {
     /// False once the connection has failed or was closed.
     package nonisolated var isOpen: Bool { self.openFlag.load(ordering: .acquiring) }
 
-    /// Connects, on the connection's own queue.
+    /// Connects, on the connection's own thread.
     ///
     /// - Throws: `.connectionFailed` with libpq's reason, also for a server older than PostgreSQL 13.
     package static func connect(
         _ configuration: PostgresConfiguration,
         logger: Logger
     ) async throws(PostgresError) -> PostgresConnection {
-        let connection = PostgresConnection(configuration, logger: logger)
+        guard let thread = ConnectionThread(label: "postgres.\(configuration.applicationName)") else {
+            throw PostgresError(.connectionFailed, "no file descriptor is left, raise the limit (ulimit -n)")
+        }
+        let connection = PostgresConnection(configuration, on: thread, logger: logger)
         try await connection.open()
         return connection
     }
 
-    private init(_ configuration: PostgresConfiguration, logger: Logger) {
-        self.executor = QueueExecutor(label: "postgres.\(configuration.applicationName)")
+    private init(_ configuration: PostgresConfiguration, on thread: ConnectionThread, logger: Logger) {
+        self.executor = thread
         self.configuration = configuration
         self.session = Session(logger: logger)
     }
@@ -115,21 +116,17 @@ package actor PostgresConnection {
 
     /// From now on reads the socket whenever something arrives, and reports notifications and the connection's end.
     ///
-    /// Both closures are called on the connection's queue and must not block.
+    /// Both closures are called on the connection's thread and must not block.
     package func watch(
         onNotification: @escaping @Sendable (PostgresNotification) -> Void,
         onClose: @escaping @Sendable (PostgresError) -> Void
     ) {
-        guard self.isOpen, self.socketWatch == nil, let socketWatch = SocketWatch(self.session.socket) else {
+        guard self.isOpen, self.onNotification == nil else {
             return onClose(PostgresError(.connectionLost, "the connection is closed"))
         }
         self.onNotification = onNotification
         self.onClose = onClose
-        self.socketWatch = socketWatch
-        let queue = self.executor.queue
-        socketWatch.start { [weak self] in
-            queue.sync { self?.assumeIsolated { $0.readable() } ?? false }
-        }
+        self.executor.watch(self.session.socket) { [weak self] in self?.assumeIsolated { $0.readable() } ?? false }
         self.drainNotifications()
     }
 
@@ -159,8 +156,8 @@ package actor PostgresConnection {
 
     private func close(_ error: PostgresError) {
         guard self.openFlag.exchange(false, ordering: .acquiringAndReleasing) else { return }
+        self.executor.endWatch()
         self.session.finish()
-        self.socketWatch?.stop()
         self.onNotification = nil
         self.onClose?(error)
         self.onClose = nil

@@ -83,6 +83,16 @@ package final class PostgresRows: @unchecked Sendable {
         self.elements(row, column) { String(decoding: $0, as: UTF8.self) }
     }
 
+    /// An array of `uuid` without nulls; null reads as empty.
+    package func uuids(_ row: Int, _ column: Int) -> [(high: UInt64, low: UInt64)] {
+        self.elements(row, column) { bytes in
+            (
+                UInt64(bigEndian: bytes.loadUnaligned(as: UInt64.self)),
+                UInt64(bigEndian: bytes.loadUnaligned(fromByteOffset: 8, as: UInt64.self))
+            )
+        }
+    }
+
     private func elements<Element>(
         _ row: Int,
         _ column: Int,

@@ -1,38 +1,51 @@
-import HTTPTypes
 import NIOCore
 import NIOHTTP1
-import NIOHTTPTypes
 
 /// Watches over one connection: heads and bodies that don't come in time, what is not HTTP, callers that hang up, and
 /// closing in such a way that the last reply arrives.
 final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
-    typealias InboundIn = HTTPRequestPart
-    typealias InboundOut = HTTPRequestPart
-    typealias OutboundIn = HTTPResponsePart
-    typealias OutboundOut = HTTPResponsePart
+    typealias InboundIn = HTTPServerRequestPart
+    typealias InboundOut = HTTPServerRequestPart
+    typealias OutboundIn = HTTPServerResponsePart
+    typealias OutboundOut = HTTPServerResponsePart
 
     struct Limits: Sendable {
         let headTimeout: TimeAmount
         let bodyTimeout: TimeAmount
+        let idleTimeout: TimeAmount
         let bodyBytes: Int
+
+        init(_ options: IngressOptions) {
+            self.headTimeout = TimeAmount(options.headTimeout)
+            self.bodyTimeout = TimeAmount(options.bodyTimeout)
+            self.idleTimeout = TimeAmount(options.idleTimeout)
+            self.bodyBytes = options.bodyBytes
+        }
     }
 
     private let limits: Limits
-    private let hangUps: HangUps
+    private let onHangUp: () -> Void
     private var machine = ConnectionMachine()
     private var timer: Scheduled<Void>?
+    private var idleCheck: Scheduled<Void>?
+    private var idleSince = NIODeadline.uptimeNanoseconds(0)
+    private var date = HTTPDate()
 
-    init(limits: Limits, hangUps: HangUps) {
+    /// `onHangUp` is called when the caller has closed its side, also while a call waits.
+    init(limits: Limits, onHangUp: @escaping () -> Void) {
         self.limits = limits
-        self.hangUps = hangUps
+        self.onHangUp = onHangUp
     }
 
     func handlerAdded(context: ChannelHandlerContext) {
-        self.hangUps.opened(context.channel)
+        self.idleSince = context.eventLoop.now
+        self.checkIdleness(context, in: self.limits.idleTimeout)
         let loopBound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
         let probe = ByteProbe {
+            loopBound.value.0.machine.bytesArrived()
+        } onReadComplete: {
             let (connectionGuard, context) = loopBound.value
-            connectionGuard.bytesArrived(context)
+            connectionGuard.bytesWereRead(context)
         }
         // Fails only on a channel that is closing already.
         try? context.pipeline.syncOperations.addHandler(probe, position: .first)
@@ -40,14 +53,10 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
 
     func handlerRemoved(context: ChannelHandlerContext) {
         self.stopTimer()
-        self.hangUps.removed(context.channel)
+        self.idleCheck?.cancel()
     }
 
     // MARK: Inbound
-
-    private func bytesArrived(_ context: ChannelHandlerContext) {
-        if self.machine.bytesArrived() { self.startTimer(context, self.limits.headTimeout) }
-    }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         guard !self.machine.isClosing else { return }
@@ -64,14 +73,21 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
         context.fireChannelRead(data)
     }
 
-    func channelReadComplete(context: ChannelHandlerContext) {
-        if self.machine.isReadingBody, self.timer == nil { self.startTimer(context, self.limits.bodyTimeout) }
-        context.fireChannelReadComplete()
+    /// All that had arrived has been read.
+    ///
+    /// Most requests come whole, and need no timer.
+    private func bytesWereRead(_ context: ChannelHandlerContext) {
+        guard self.timer == nil else { return }
+        switch self.machine.reading {
+        case .nothing: break
+        case .head: self.startTimer(context, self.limits.headTimeout)
+        case .body: self.startTimer(context, self.limits.bodyTimeout)
+        }
     }
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
         if case .some(ChannelEvent.inputClosed) = event as? ChannelEvent {
-            self.hangUps.hungUp(context.channel)
+            self.onHangUp()
             if self.machine.isClosing { return context.close(promise: nil) }
         }
         context.fireUserInboundEventTriggered(event)
@@ -79,7 +95,7 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
 
     func channelInactive(context: ChannelHandlerContext) {
         self.stopTimer()
-        self.hangUps.removed(context.channel)
+        self.idleCheck?.cancel()
         context.fireChannelInactive()
     }
 
@@ -89,10 +105,15 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
     }
 
     /// RFC 9110, 10.1.1: a client that asked waits for this before it sends its body.
-    private func continueIfExpected(_ context: ChannelHandlerContext, _ head: HTTPRequest) {
-        guard head.headerFields[.expect]?.lowercased() == "100-continue", self.machine.isAlone else { return }
-        guard head.headerFields[.contentLength].flatMap({ Int($0) }) ?? 0 <= self.limits.bodyBytes else { return }
-        context.writeAndFlush(Self.wrapOutboundOut(.head(HTTPResponse(status: .continue))), promise: nil)
+    private func continueIfExpected(_ context: ChannelHandlerContext, _ head: HTTPRequestHead) {
+        guard head.headers.first(name: "expect")?.lowercased() == "100-continue", self.machine.isAlone else { return }
+        guard head.headers.first(name: "content-length").flatMap({ Int($0) }) ?? 0 <= self.limits.bodyBytes else {
+            return
+        }
+        context.writeAndFlush(
+            Self.wrapOutboundOut(.head(HTTPResponseHead(version: .http1_1, status: .continue))),
+            promise: nil
+        )
     }
 
     // MARK: Outbound
@@ -105,11 +126,12 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
         }
         switch part {
         case .head(let head):
-            self.machine.responseStarted(closing: head.headerFields[.connection] == "close")
+            self.machine.responseStarted(closing: head.headers.first(name: "connection") == "close")
             context.write(data, promise: promise)
         case .body:
             context.write(data, promise: promise)
         case .end:
+            self.idleSince = context.eventLoop.now
             let next = self.machine.responseEnded()
             context.writeAndFlush(data, promise: promise)
             switch next {
@@ -133,11 +155,9 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
 
     /// The last reply on this connection.
     private func send(_ context: ChannelHandlerContext, _ problem: Problem) {
-        let body = ByteBuffer(string: problem.body())
-        var head = HTTPResponse(status: problem.status, headerFields: problem.fields(closing: true))
-        head.headerFields[.contentLength] = "\(body.readableBytes)"
-        context.write(Self.wrapOutboundOut(.head(head)), promise: nil)
-        context.write(Self.wrapOutboundOut(.body(body)), promise: nil)
+        let response = CallResponse.problem(problem, closing: true)
+        context.write(Self.wrapOutboundOut(.head(response.head(date: self.date.now()))), promise: nil)
+        context.write(Self.wrapOutboundOut(.body(.byteBuffer(response.body))), promise: nil)
         context.writeAndFlush(Self.wrapOutboundOut(.end(nil)), promise: nil)
         self.machine.isClosing = true
         self.closeGently(context)
@@ -164,24 +184,43 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
         }
     }
 
+    /// Closes a connection on which nothing happens.
+    private func checkIdleness(_ context: ChannelHandlerContext, in time: TimeAmount) {
+        let loopBound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
+        self.idleCheck = context.eventLoop.scheduleTask(in: time) {
+            let (connectionGuard, context) = loopBound.value
+            let limit = connectionGuard.limits.idleTimeout
+            let idle = connectionGuard.machine.isIdle ? context.eventLoop.now - connectionGuard.idleSince : .zero
+            if idle >= limit { return context.close(promise: nil) }
+            connectionGuard.checkIdleness(context, in: limit - idle)
+        }
+    }
+
     private func stopTimer() {
         self.timer?.cancel()
         self.timer = nil
     }
 }
 
-/// Says when bytes come in, before anybody has made sense of them.
+/// Says when bytes come in, before anybody has made sense of them, and when everybody has.
 private final class ByteProbe: ChannelInboundHandler, RemovableChannelHandler {
     typealias InboundIn = NIOAny
 
     private let onBytes: () -> Void
+    private let onReadComplete: () -> Void
 
-    init(_ onBytes: @escaping () -> Void) {
+    init(onBytes: @escaping () -> Void, onReadComplete: @escaping () -> Void) {
         self.onBytes = onBytes
+        self.onReadComplete = onReadComplete
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         self.onBytes()
         context.fireChannelRead(data)
+    }
+
+    func channelReadComplete(context: ChannelHandlerContext) {
+        context.fireChannelReadComplete()
+        self.onReadComplete()
     }
 }

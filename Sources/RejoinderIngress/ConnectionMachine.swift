@@ -3,9 +3,10 @@
 /// Requests may be pipelined: several can be under way, they are answered in order, and a refusal of what follows waits
 /// for those before it.
 struct ConnectionMachine {
-    private enum Reading { case nothing, head, body }
+    enum Reading { case nothing, head, body }
 
-    private var reading = Reading.nothing
+    /// What has begun to come in, and is not complete.
+    private(set) var reading = Reading.nothing
     /// Heads that came in, less responses that have ended.
     private var underWay = 0
     private var hasResponseStarted = false
@@ -14,16 +15,16 @@ struct ConnectionMachine {
     /// Nothing more is read or written.
     var isClosing = false
 
-    var isReadingBody: Bool { self.reading == .body }
+    /// Nothing is under way, and nothing has begun to come in.
+    var isIdle: Bool { self.reading == .nothing && self.underWay == 0 }
 
     /// The request that has just come in is the only one under way.
     var isAlone: Bool { self.underWay == 1 }
 
-    /// Returns true when these are the first bytes of a head, whose time runs from now.
-    mutating func bytesArrived() -> Bool {
-        guard !self.isClosing, self.reading == .nothing, self.underWay == 0 else { return false }
+    /// Bytes that nobody has made sense of yet: the first of a head, unless a request is under way.
+    mutating func bytesArrived() {
+        guard !self.isClosing, self.isIdle else { return }
         self.reading = .head
-        return true
     }
 
     mutating func headArrived() {

@@ -14,7 +14,7 @@ import Synchronization
 /// The ingress, as the services that it consists of.
 package struct Ingress: Sendable {
     private let options: IngressOptions
-    private let queue: IngressQueue
+    private let queue: any CallQueue
     private let logger: Logger
     private let onListening: @Sendable (_ port: Int, _ adminPort: Int) -> Void
 
@@ -28,8 +28,23 @@ package struct Ingress: Sendable {
         logger: Logger,
         onListening: @escaping @Sendable (_ port: Int, _ adminPort: Int) -> Void = { _, _ in }
     ) {
+        self.init(
+            options: options,
+            queue: IngressQueue(configuration: database, name: name, limits: options.queue, logger: logger),
+            logger: logger,
+            onListening: onListening
+        )
+    }
+
+    /// With another queue in place of the database's.
+    package init(
+        options: IngressOptions,
+        queue: any CallQueue,
+        logger: Logger,
+        onListening: @escaping @Sendable (_ port: Int, _ adminPort: Int) -> Void = { _, _ in }
+    ) {
         self.options = options
-        self.queue = IngressQueue(configuration: database, name: name, limits: options.queue, logger: logger)
+        self.queue = queue
         self.logger = logger
         self.onListening = onListening
     }
@@ -43,51 +58,42 @@ package struct Ingress: Sendable {
     package func services() throws -> [any Service] {
         let stopping = Flag()
         let ports = Ports(onListening: self.onListening)
-        let hangUps = HangUps()
         // One thread for HTTP: it has time for more calls than PostgreSQL takes. More come with more ingress processes.
         let eventLoops = MultiThreadedEventLoopGroup(numberOfThreads: 1)
-        let executor = EventLoopExecutor(eventLoops.next())
         var services: [any Service] = []
 
-        let limits = ConnectionGuard.Limits(
-            headTimeout: TimeAmount(self.options.headTimeout),
-            bodyTimeout: TimeAmount(self.options.bodyTimeout),
-            bodyBytes: self.options.bodyBytes
+        let channel = CallChannel(
+            options: self.options,
+            calls: Calls(options: self.options, queue: self.queue, logger: self.logger)
         )
-        let http1 = HTTPServerBuilder.http1(
-            configuration: .init(
-                additionalChannelHandlers: [ConnectionGuard(limits: limits, hangUps: hangUps)],
-                idleTimeout: TimeAmount(self.options.idleTimeout),
-                httpDecoderConfiguration: .init(
-                    maxHeaderFieldSize: self.options.headBytes,
-                    maxHeaderListSize: self.options.headBytes,
-                    maxHeaderFieldCount: self.options.headFields
-                )
-            )
+        let configuration = ServerConfiguration(
+            address: .hostname(self.options.host, port: self.options.port),
+            backlog: 1024,
+            availableConnectionsDelegate: .maximum(self.options.connections, logger: self.logger)
         )
-        var server = http1
+        let onServerRunning: @Sendable (any Channel) async -> Void = { ports.opened(public: $0.localAddress?.port) }
+        let publicServer: any Service
         if let tls = self.options.tls {
             let reloader = try self.certificateReloader(tls)
             services.append(reloader)
-            server = try .tls(http1, tlsConfiguration: .makeServerConfiguration(certificateReloader: reloader))
-        }
-        let publicServer = Application(
-            responder: IngressResponder(
-                options: self.options,
-                queue: self.queue,
-                hangUps: hangUps,
+            publicServer = try TLSChannel(
+                channel,
+                tlsConfiguration: .makeServerConfiguration(certificateReloader: reloader)
+            )
+            .server(
+                configuration: configuration,
+                onServerRunning: onServerRunning,
+                eventLoopGroup: eventLoops,
                 logger: self.logger
-            ),
-            server: server,
-            configuration: ApplicationConfiguration(
-                address: .hostname(self.options.host, port: self.options.port),
-                backlog: 1024,
-                availableConnectionsDelegate: .maximum(self.options.connections, logger: self.logger)
-            ),
-            onServerRunning: { ports.opened(public: $0.localAddress?.port) },
-            eventLoopGroupProvider: .shared(eventLoops),
-            logger: self.logger
-        )
+            )
+        } else {
+            publicServer = channel.server(
+                configuration: configuration,
+                onServerRunning: onServerRunning,
+                eventLoopGroup: eventLoops,
+                logger: self.logger
+            )
+        }
         let adminServer = Application(
             responder: AdminResponder { [queue] in
                 stopping.isSet ? .stopping : queue.isReady ? .ready : .databaseAway
@@ -99,7 +105,7 @@ package struct Ingress: Sendable {
             eventLoopGroupProvider: .shared(eventLoops),
             logger: self.logger
         )
-        services += [self.queue, adminServer, Announced(service: publicServer, executor: executor, stopping: stopping)]
+        services += [self.queue, adminServer, Announced(service: publicServer, stopping: stopping)]
         return services
     }
 
@@ -130,15 +136,14 @@ private final class Flag: Sendable {
     func set() { self.value.store(true, ordering: .releasing) }
 }
 
-/// A service that runs on an executor of its own, and says when it begins to stop.
-private struct Announced<Base: Service>: Service {
-    let service: Base
-    let executor: EventLoopExecutor
+/// A service that says when it begins to stop.
+private struct Announced: Service {
+    let service: any Service
     let stopping: Flag
 
     func run() async throws {
         try await withGracefulShutdownHandler {
-            try await withTaskExecutorPreference(self.executor) { try await self.service.run() }
+            try await self.service.run()
         } onGracefulShutdown: {
             self.stopping.set()
         }

@@ -89,20 +89,20 @@ enum Problem: String, Sendable, Hashable, CaseIterable {
         return body + "}"
     }
 
-    func fields(closing: Bool) -> HTTPFields {
+    var fields: HTTPFields {
         var fields = HTTPFields()
         fields[.contentType] = "application/problem+json"
         if self == .method { fields[.allow] = "GET, HEAD, POST" }
         if self.status == .serviceUnavailable { fields[.retryAfter] = "1" }
-        if closing { fields[.connection] = "close" }
         return fields
     }
 
-    func response(event: EventID? = nil, detail: String? = nil, closing: Bool = false) -> Response {
+    /// For the private port, which Hummingbird serves.
+    func response() -> Response {
         Response(
             status: self.status,
-            headers: self.fields(closing: closing),
-            body: ResponseBody(byteBuffer: ByteBuffer(string: self.body(event: event, detail: detail)))
+            headers: self.fields,
+            body: ResponseBody(byteBuffer: ByteBuffer(string: self.body()))
         )
     }
 }

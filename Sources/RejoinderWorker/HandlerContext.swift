@@ -18,7 +18,17 @@ public struct HandlerContext: Sendable {
     /// Carries the event's id, node and attempt.
     ///
     /// Never log the event itself: it holds personal data.
-    public let logger: Logger
+    public var logger: Logger {
+        // Made when it is asked for: most handlers have nothing to log.
+        var logger = self.base
+        logger[metadataKey: "event.id"] = "\(self.eventID)"
+        if let node { logger[metadataKey: "node"] = "\(node)" }
+        logger[metadataKey: "attempt"] = "\(self.attempt)"
+        return logger
+    }
+
+    private let node: String?
+    private let base: Logger
 
     /// For unit tests of handlers; every argument has a default that suits most.
     public init(
@@ -28,11 +38,30 @@ public struct HandlerContext: Sendable {
         endpoint: String = "/webhook",
         logger: Logger = Logger(label: "handler")
     ) {
+        self.init(
+            eventID: eventID,
+            attempt: attempt,
+            deadline: deadline,
+            endpoint: endpoint,
+            node: nil,
+            logger: logger
+        )
+    }
+
+    init(
+        eventID: EventID,
+        attempt: Int,
+        deadline: ContinuousClock.Instant,
+        endpoint: String,
+        node: String?,
+        logger: Logger
+    ) {
         self.eventID = eventID
         self.attempt = attempt
         self.deadline = deadline
         self.endpoint = endpoint
-        self.logger = logger
+        self.node = node
+        self.base = logger
     }
 
     /// The time left until the deadline; zero when it has passed.

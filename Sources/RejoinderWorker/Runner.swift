@@ -79,16 +79,17 @@ final class Runner: Sendable {
     ///
     /// Unstructured, since it is left behind when its handler ignores its cancellation.
     private func startTask(_ claim: Claim, _ handle: Handle?) -> Task<Void, Never> {
-        let start = ContinuousClock.now
         let work: @Sendable () async -> Void = {
+            let start = ContinuousClock.now
             let outcome = await self.attempt(claim, handle)
             self.paces.withLock { $0[claim.node, default: Pace()].took(.now - start) }
             self.end(claim, outcome)
         }
+        let start = ContinuousClock.now
         guard self.paces.withLock({ $0[claim.node]?.startsHere(at: start) ?? false }) else {
-            return Task(name: "event \(claim.id)") { await work() }
+            return Task { await work() }
         }
-        let task = Task.immediate(name: "event \(claim.id)") { await work() }
+        let task = Task.immediate { await work() }
         let now = ContinuousClock.now
         self.paces.withLock { $0[claim.node]?.heldThread(for: now - start, at: now) }
         return task
@@ -98,23 +99,20 @@ final class Runner: Sendable {
         guard let handle else {
             return .failed(code: "no_handler", error: "this worker has no handler for the node")
         }
-        var logger = self.logger
-        logger[metadataKey: "event.id"] = "\(claim.id)"
-        logger[metadataKey: "node"] = "\(claim.node)"
-        logger[metadataKey: "attempt"] = "\(claim.attempt)"
+        let context = HandlerContext(
+            eventID: claim.id,
+            attempt: claim.attempt,
+            deadline: claim.deadline,
+            endpoint: claim.endpoint,
+            node: claim.node,
+            logger: self.logger
+        )
         do {
             let event = try WebhookEvent(parsing: claim.payload)
-            let context = HandlerContext(
-                eventID: claim.id,
-                attempt: claim.attempt,
-                deadline: claim.deadline,
-                endpoint: claim.endpoint,
-                logger: logger
-            )
             switch try await handle.body(event, context).kind {
             case .reply(let reply):
                 if reply.detailsCharacters > 500 {
-                    logger.warning("the reply's details have over 500 characters, Haptik may refuse them")
+                    context.logger.warning("the reply's details have over 500 characters, Haptik may refuse them")
                 }
                 return .answered(try reply.encoded())
             case .refusal(let reason):
@@ -123,11 +121,11 @@ final class Runner: Sendable {
         } catch let error as ContractError {
             return .failed(code: "invalid_event", error: error.message)
         } catch let error as ReplyError {
-            logger.error("the handler's reply is invalid", metadata: ["error": "\(error)"])
+            context.logger.error("the handler's reply is invalid", metadata: ["error": "\(error)"])
             return .retry(code: "invalid_reply", error: error.message)
         } catch {
             // The text may quote the event: it goes to the database, whose rows expire, not to the log.
-            logger.error("the handler threw", metadata: ["error.type": "\(type(of: error))"])
+            context.logger.error("the handler threw", metadata: ["error.type": "\(type(of: error))"])
             await Self.pause(after: claim)
             return .retry(code: "handler_failed", error: Self.stored("\(error)"))
         }

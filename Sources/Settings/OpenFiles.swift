@@ -8,17 +8,25 @@ import Darwin
 
 /// The process's limit of open files: each connection is one.
 package enum OpenFiles {
+    #if os(Linux)
+    private static let resource = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
+    #else
+    private static let resource = RLIMIT_NOFILE
+    #endif
+
+    /// How many there may be at present.
+    package static var most: Int {
+        var limit = rlimit()
+        guard getrlimit(self.resource, &limit) == 0 else { return 0 }
+        return Int(clamping: limit.rlim_cur)
+    }
+
     /// Raises the soft limit, often 1024, to the hard one.
     package static func allowAsManyAsPossible() {
-        #if os(Linux)
-        let resource = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
-        #else
-        let resource = RLIMIT_NOFILE
-        #endif
         var limit = rlimit()
-        guard getrlimit(resource, &limit) == 0, limit.rlim_cur < limit.rlim_max else { return }
+        guard getrlimit(self.resource, &limit) == 0, limit.rlim_cur < limit.rlim_max else { return }
         limit.rlim_cur = limit.rlim_max
         // What can't be raised stays as it was; the connections' own limit still holds.
-        _ = setrlimit(resource, &limit)
+        _ = setrlimit(self.resource, &limit)
     }
 }

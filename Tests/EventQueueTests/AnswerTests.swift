@@ -103,7 +103,7 @@ struct AnswerTests {
     @Test("without time left a retry fails at once")
     func retryTooLate() async throws {
         try await self.withClaims(1) { connection, worker, claims in
-            try await connection.query("update rejoinder.event set deadline = clock_timestamp()")
+            try await connection.query("update rejoinder.live set deadline = clock_timestamp()")
             let retry = AttemptOutcome.retry(code: "handler_failed", error: "late")
             #expect(try await connection.answer(worker, [(claims[0], retry)]) == [claims[0].id: "failed"])
         }
@@ -156,25 +156,6 @@ struct AnswerTests {
             }
             #expect(error.sqlState == "22P02")
             #expect(try await connection.events("state").flatMap(\.self) == ["running", "running"])
-        }
-    }
-
-    @Test("settling tells each ingress which of its events have ended, many in each notification")
-    func settle() async throws {
-        try await TestCluster.withDatabase { database in
-            let connection = try await database.connect()
-            let listening = try await database.connect()
-            let ingress = try await listening.register(.ingress).process
-            let told = try await listening.notifications(of: ingress)
-            let mine = (0..<450).map { _ in Claim.sample(place: 1, ingress: ingress) }
-            let others = (0..<3).map { _ in Claim.sample(place: 1, ingress: ingress + 1) }
-            let outcomes = (mine + others).map { (claim: $0, outcome: AttemptOutcome.answered(self.reply)) }
-            for call in PostgresCall.settle(outcomes) { try await connection.execute(call) }
-            try await connection.query("select pg_notify('rejoinder_\(ingress)', 'end')")
-            var lists: [[EventID]] = []
-            while case .done(let ids)? = ProcessSession.Event(payload: try await told.next()) { lists.append(ids) }
-            #expect(lists.map(\.count) == [200, 200, 50])
-            #expect(Set(lists.flatMap(\.self)) == Set(mine.map(\.id)))
         }
     }
 }

@@ -49,4 +49,70 @@ struct DeadlineQueueTests {
         task.cancel()
         await task.value
     }
+
+    @Test("an earlier deadline that comes in later is reported in time, however many come")
+    func earlier() async throws {
+        let queue = DeadlineQueue<Int>()
+        let reports = Mailbox<[Int]>()
+        let task = Task { await queue.run { reports.send($0) } }
+        // Each one is nearer than all before it, and comes in while the one before is slept for.
+        let start = ContinuousClock.now
+        for n in (1...20).reversed() {
+            queue.insert(n, at: start + .seconds(n == 1 ? 0.3 : Double(n) * 600))
+            for _ in 0..<Int.random(in: 0..<5) { await Task.yield() }
+        }
+        #expect(try await reports.next() == [1])
+        let taken = ContinuousClock.now - start
+        #expect(taken >= .seconds(0.3) && taken < .seconds(30))
+
+        // Also while it doesn't sleep for any.
+        queue.insert(0, at: .now + .milliseconds(1))
+        #expect(try await reports.next() == [0])
+        task.cancel()
+        await task.value
+    }
+
+    @Test("nothing is reported before its time")
+    func notBefore() async throws {
+        let queue = DeadlineQueue<ContinuousClock.Instant>(spacing: .milliseconds(1))
+        let reports = Mailbox<Bool>()
+        let task = Task {
+            await queue.run { due in
+                let now = ContinuousClock.now
+                for deadline in due { reports.send(deadline <= now) }
+            }
+        }
+        for _ in 0..<300 {
+            let deadline = ContinuousClock.now + .milliseconds(Int.random(in: 0..<300))
+            queue.insert(deadline, at: deadline)
+        }
+        for _ in 0..<300 { #expect(try await reports.next()) }
+        task.cancel()
+        await task.value
+    }
+
+    @Test("deadlines that come one after the other are reported together")
+    func spacing() async throws {
+        let queue = DeadlineQueue<Int>(spacing: .seconds(1))
+        let reports = Mailbox<[Int]>()
+        let task = Task { await queue.run { reports.send($0) } }
+        let start = ContinuousClock.now
+        queue.insert(0, at: start)
+        #expect(try await reports.next() == [0])
+        for n in 1...5 { queue.insert(n, at: start + .milliseconds(n)) }
+        #expect(try await reports.next() == [1, 2, 3, 4, 5])
+        #expect(ContinuousClock.now - start >= .seconds(1))
+        task.cancel()
+        await task.value
+    }
+
+    @Test("cancellation ends it at once, while it sleeps for ever or until a far deadline", arguments: [false, true])
+    func cancellation(isEmpty: Bool) async throws {
+        let queue = DeadlineQueue<Int>()
+        if !isEmpty { queue.insert(1, at: .now + .seconds(3600)) }
+        let task = Task { await queue.run { _ in Issue.record("nothing is due") } }
+        try await Task.sleep(for: .milliseconds(20))
+        task.cancel()
+        await task.value
+    }
 }

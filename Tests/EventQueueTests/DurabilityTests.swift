@@ -24,7 +24,7 @@ struct DurabilityTests {
     func asynchronous() async throws {
         let calls = [
             "rejoinder.enqueue(1, '{}', '{}', '{}', '{}', '{}')", "rejoinder.claim(1, '{node}', 1)",
-            "rejoinder.wake('{node}')", "rejoinder.settle(1, array['\(self.id)'::uuid])",
+            "rejoinder.wake('{node}')", "rejoinder.settle(array['\(self.id)'::uuid])",
             "rejoinder.release(1, array['\(self.id)'::uuid], '{1}')", "rejoinder.recover()",
             "rejoinder.heartbeat(1, 0)",
             "rejoinder.abandon(array['\(self.id)'::uuid], '{cancelled}', '{x}')", "rejoinder.deregister(1)",

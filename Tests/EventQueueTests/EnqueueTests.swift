@@ -21,7 +21,7 @@ struct EnqueueTests {
                 "ingress",
                 "endpoint",
                 "node",
-                "payload",
+                "(select payload from rejoinder.received as r where r.id = event.id)",
                 "(deadline - enqueued_at between '19 seconds' and '20 seconds')",
                 "(finished_at is null and worker is null)"
             )
@@ -68,6 +68,7 @@ struct EnqueueTests {
                 try await group.waitForAll()
             }
             #expect(try await database.query("select count(*)::text from rejoinder.event") == [["200"]])
+            #expect(try await database.query("select count(*)::text from rejoinder.live") == [["200"]])
             #expect(try await database.query("select count(*)::text from rejoinder.node") == [["7"]])
         }
     }
@@ -84,7 +85,14 @@ struct EnqueueTests {
             let events = odd.map { NewEvent.sample(id: $0) } + [.sample()]
             try await connection.enqueue(events, ingress: 1)
             try await connection.enqueue(events, ingress: 1)
-            let stored = try await connection.query("select id::text from rejoinder.event_default order by place")
+            let stored = try await connection.query(
+                """
+                select r.id::text
+                  from rejoinder.received_default as r
+                  join rejoinder.live as l on l.id = r.id
+                 order by l.place
+                """
+            )
             #expect(stored == odd.map { [$0.description] })
 
             let claims = try await connection.claim(worker)
@@ -93,6 +101,8 @@ struct EnqueueTests {
             #expect(accepted.count == 4)
             let results = try await connection.execute(.results(odd))
             #expect(results.count == 3)
+            let ended = try await connection.query("select count(*)::text from rejoinder.outcome_default")
+            #expect(ended == [["3"]])
         }
     }
 

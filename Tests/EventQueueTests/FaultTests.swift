@@ -20,14 +20,36 @@ struct FaultTests {
                 let events = (0..<200).map { NewEvent.sample(text: "\($0)") }
                 async let outcomes = rig.outcomes(of: events)
                 try await eventually("as many run as there are slots") { count.value >= 100 }
-                print("LOG", ContinuousClock.now, "terminate")
                 try await rig.terminate()
                 gate.open()
-                print("LOG", ContinuousClock.now, "opened")
                 #expect(await outcomes.map(\.text) == events.map(\.text))
-                print("LOG", ContinuousClock.now, "answered")
             }
-            print("LOG", ContinuousClock.now, "worker stopped")
+        }
+    }
+
+    @Test("all backends are terminated while nobody waits, and nothing is left of that")
+    func idle() async throws {
+        try await Rig.run { rig in
+            try await rig.withWorker { worker in
+                for n in 0..<5 {
+                    #expect(await rig.outcome(of: .sample(text: "\(n)")).text == "\"\(n)\"")
+                    let now = try await rig.database.query("select clock_timestamp()::text").first?.first ?? nil
+                    try await rig.terminate()
+                    try await eventually("both are registered again") {
+                        try await rig.database.query(
+                            """
+                            select count(distinct application_name)::text
+                              from pg_stat_activity
+                              join pg_locks on pg_locks.pid = pg_stat_activity.pid
+                             where datname = current_database() and application_name like 'test-%'
+                               and classid = rejoinder.lock_class('alive') and granted
+                               and backend_start > '\(try #require(now))'
+                            """
+                        ) == [["2"]]
+                    }
+                }
+                try await eventually("both know it") { worker.queue.isReady && rig.ingress.isReady }
+            }
         }
     }
 
@@ -57,17 +79,21 @@ struct FaultTests {
     func lostClaims() async throws {
         try await Rig.run { rig in
             try await rig.withWorker { worker in
-                let process = try #require(worker.queue.session.process)
-                let ingress = try #require(rig.ingress.session.process)
+                let process = try #require(worker.queue.session.registration?.process)
+                let ingress = try #require(rig.ingress.session.registration?.process)
                 let events = (0..<5).map { NewEvent.sample(text: "\($0)") }
                 // As if it had claimed them, and the connection broke before it heard of it.
                 for event in events {
                     try await rig.database.query(
                         """
-                        insert into rejoinder.event
-                               (id, state, attempt, ingress, worker, claimed_at, deadline, endpoint, node, payload)
-                        values ('\(event.id)', 'running', 1, \(ingress), \(process), now(), now() + interval '29 s', '/', 'node',
-                                '\(event.text)')
+                        with received as (
+                            insert into rejoinder.received (id, enqueued_at, deadline, ingress, endpoint, node, payload)
+                            values ('\(event.id)', now(), now() + interval '29 s', \(ingress), '/', 'node', '\(event.text)')
+                            returning id, enqueued_at, deadline, ingress, endpoint, node
+                        )
+                        insert into rejoinder.live
+                               (id, enqueued_at, deadline, ingress, endpoint, node, attempt, worker, claimed_at)
+                        select r.*, 1, \(process), now() from received as r
                         """
                     )
                 }
@@ -114,12 +140,12 @@ struct FaultTests {
             )
             try await rig.database.query(
                 """
-                create trigger cursed before update on rejoinder.event for each row
-                when (new.node = 'cursed' and new.state = 'running') execute function curse()
+                create trigger cursed before update on rejoinder.live for each row
+                when (new.node = 'cursed' and new.worker is not null) execute function curse()
                 """
             )
             try await rig.withWorker([.sample(["node"]), .sample(["cursed"])]) { _ in
-                let cursed = Task { await rig.outcome(of: .sample(node: "cursed", timeLeft: .seconds(5))) }
+                let cursed = Task { await rig.outcome(of: .sample(node: "cursed", timeLeft: .seconds(25))) }
                 for n in 0..<20 { #expect(await rig.outcome(of: .sample(text: "\(n)")).text == "\"\(n)\"") }
                 cursed.cancel()
                 #expect(await cursed.value == .abandoned)

@@ -48,7 +48,7 @@ struct OperatorTests {
         try await self.withEvents { scene in
             for id in [scene.queued, scene.running] {
                 #expect(try await scene.psql.query("select rejoinder.cancel('\(id)')::text") == [["cancelled"]])
-                #expect(try await scene.ingress.next() == "done \(id)")
+                #expect(try await scene.ingress.next() == done(id))
             }
             #expect(try await scene.worker.next() == "cancel \(scene.running)")
             #expect(
@@ -78,7 +78,10 @@ struct OperatorTests {
             )
             try await scene.psql.query("select rejoinder.cancel('\(scene.running)')::text")
             try await scene.psql.run(
-                script: "update rejoinder.event set deadline = now() - interval '1 hour'",
+                script: """
+                    update rejoinder.live set deadline = now() - interval '1 hour';
+                    update rejoinder.received set deadline = now() - interval '1 hour'
+                    """,
                 timeout: .seconds(5)
             )
             #expect(
@@ -88,13 +91,23 @@ struct OperatorTests {
             )
             let row = try await scene.psql.query(
                 """
-                select state::text, attempt::text, code, worker::text, ingress::text, finished_at::text,
-                       (deadline between clock_timestamp() + interval '50 s' and clock_timestamp() + interval '60 s')::text
-                  from rejoinder.event where id = '\(scene.running)'
+                select e.state::text, e.attempt::text, e.code, e.worker::text, l.ingress::text, e.finished_at::text,
+                       (e.deadline between clock_timestamp() + interval '50 s' and clock_timestamp() + interval '60 s')::text
+                  from rejoinder.event as e
+                  join rejoinder.live as l on l.id = e.id
+                 where e.id = '\(scene.running)'
                 """
             )
             #expect(row == [["queued", "0", nil, nil, nil, nil, "true"]])
-            #expect(try await scene.psql.claim(1, count: 5).map(\.attempt) == [1])
+            let claims = try await scene.psql.claim(1, count: 5)
+            #expect(claims.map(\.attempt) == [1])
+            // Its caller is told nothing: it has had a reply long ago.
+            #expect(claims.map(\.ingress) == [nil])
+            let twice = try await self.refusal(scene, "rejoinder.retry('\(scene.running)')")
+            #expect(
+                twice.message
+                    == "event \(scene.running) is running: only a failed, expired or cancelled one can be retried"
+            )
 
             let unknown = EventID()
             let absent = try await self.refusal(scene, "rejoinder.retry('\(unknown)')")
@@ -111,10 +124,12 @@ struct OperatorTests {
                 try await scene.psql.query("select rejoinder.answer_by_hand('\(scene.running)', '\(text)')::text")
                     == [["answered"]]
             )
-            #expect(try await scene.ingress.next() == "done \(scene.running)")
+            let words = #"{"status" : true, "response" : ["It's \"done\" é"]}"#
+            #expect(try await scene.ingress.next() == done(scene.running, 1, words))
             #expect(try await scene.worker.next() == "cancel \(scene.running)")
             try await scene.psql.query("select rejoinder.answer_by_hand('\(scene.queued)', 'sorry', false)::text")
-            #expect(try await scene.ingress.next() == "done \(scene.queued)")
+            let sorry = #"{"status" : false, "response" : ["sorry"]}"#
+            #expect(try await scene.ingress.next() == done(scene.queued, 0, sorry))
             let rows = try await scene.psql.query(
                 "select state::text, code, answer ->> 'status', answer -> 'response' ->> 0 from rejoinder.event order by place"
             )

@@ -51,6 +51,73 @@ struct OutcomeTests {
         }
     }
 
+    /// Replaces a function of the schema by one that does something else.
+    private func replace(_ signature: String, by body: String, in rig: Rig) async throws {
+        try await rig.database.query(
+            "create or replace function rejoinder.\(signature) language plpgsql as $$ begin \(body); end $$"
+        )
+    }
+
+    private static let results =
+        "results(ids uuid[]) returns table (id uuid, state rejoinder.state, attempt smallint, code text, answer json)"
+
+    @Test("a short answer without asking for it, also after the connection was lost")
+    func told() async throws {
+        try await Rig.run { rig in
+            try await self.replace(Self.results, by: "return", in: rig)
+            try await rig.withWorker { _ in
+                for n in 0..<5 {
+                    let events = (0..<100).map { NewEvent.sample(text: "\(n) \($0)") }
+                    #expect(await rig.outcomes(of: events).map(\.text) == events.map(\.text))
+                    // It finds the end of its connection while nobody waits, and listens on the next.
+                    let session = try #require(rig.ingress.session.registration)
+                    try await rig.terminate()
+                    try await eventually("it listens again") {
+                        try await rig.database.query(
+                            """
+                            select 'x' from pg_stat_activity
+                             where application_name = 'test-ingress' and datname = current_database()
+                               and query = 'listen \(session.channel)'
+                            """
+                        ) == [["x"]]
+                    }
+                }
+            }
+        }
+    }
+
+    @Test("a long answer by asking for it")
+    func asked() async throws {
+        try await Rig.run { rig in
+            try await rig.withWorker { _ in
+                try await eventually("they come sooner than they are asked for anyway, after two seconds") {
+                    let start = ContinuousClock.now
+                    let events = (0..<50).map {
+                        NewEvent.sample(text: String(repeating: "é\($0)", count: 500 + $0 * 100))
+                    }
+                    #expect(await rig.outcomes(of: events).map(\.text) == events.map(\.text))
+                    return ContinuousClock.now - start < .seconds(2)
+                }
+            }
+        }
+    }
+
+    @Test("whatever the notification says, or if none comes")
+    func lostNotification() async throws {
+        try await Rig.run { rig in
+            try await self.replace("settle(ids uuid[]) returns void", by: "null", in: rig)
+            try await rig.withWorker { _ in
+                let events = (0..<20).map { NewEvent.sample(text: "\($0)") }
+                #expect(await rig.outcomes(of: events).map(\.text) == events.map(\.text))
+                let registration = try #require(rig.ingress.session.registration)
+                for payload in ["", "done", "nonsense", "done\u{1E}x", "done\u{1E}\(EventID()) 1 {}", "cancel x"] {
+                    try await rig.database.query("select pg_notify('\(registration.channel)', '\(payload)')")
+                }
+                #expect(await rig.outcome().text == "\"hello\"")
+            }
+        }
+    }
+
     @Test("a handler's refusal, with its code")
     func failed() async throws {
         try await Rig.run { rig in

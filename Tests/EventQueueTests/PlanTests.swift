@@ -6,7 +6,7 @@ import Testing
 
 @Suite("The hot functions ride on their indexes, whatever the statistics", .timeLimit(.minutes(3)))
 struct PlanTests {
-    /// A database whose queue holds many finished events and a few live ones, and was never analysed.
+    /// A database that was never analysed, and whose queue many events have gone through.
     private func withLongTable(
         _ body: (PostgresConnection, LogRecorder, _ worker: Int32) async throws -> Void
     ) async throws {
@@ -15,14 +15,23 @@ struct PlanTests {
             try await setup.run(
                 script: """
                     do $$ declare part regclass; begin
-                        for part in select inhrelid::regclass from pg_inherits where inhparent = 'rejoinder.event'::regclass loop
+                        for part in
+                            select inhrelid::regclass from pg_inherits
+                             where inhparent in ('rejoinder.received'::regclass, 'rejoinder.outcome'::regclass)
+                            union select 'rejoinder.live'::regclass
+                        loop
                             execute format('alter table %s set (autovacuum_enabled = off)', part);
                         end loop;
                     end $$;
-                    insert into rejoinder.event (id, state, node, endpoint, deadline, finished_at, payload, answer)
+                    insert into rejoinder.received (id, enqueued_at, deadline, endpoint, node, payload)
                     select (left(rejoinder.id_at(clock_timestamp())::text, 24) || lpad(to_hex(n), 12, '0'))::uuid,
-                           'answered', 'node', '/', clock_timestamp(), clock_timestamp(), '1', '2'
-                      from generate_series(1, 20000) as n
+                           clock_timestamp(), clock_timestamp(), '/', 'node', '1'
+                      from generate_series(1, 20000) as n;
+                    insert into rejoinder.live (id, enqueued_at, deadline, endpoint, node)
+                    select id, enqueued_at, deadline, endpoint, node from rejoinder.received;
+                    with ended as (delete from rejoinder.live returning *)
+                    insert into rejoinder.outcome (id, place, state, attempt, enqueued_at, finished_at, node, answer)
+                    select id, place, 'answered', 1, enqueued_at, clock_timestamp(), node, '2' from ended
                     """,
                 timeout: .seconds(30)
             )
@@ -43,56 +52,83 @@ struct PlanTests {
         }
     }
 
-    /// The plans of the statements that touch the table of events, as auto_explain sent them.
+    /// The plans of the statements that touch the events' tables, as auto_explain sent them.
     private func plans(_ recorder: LogRecorder) -> [String] {
         recorder.entries.map { $0.text("postgres.message") }
-            .filter { $0.contains("plan:") && $0.contains("on event_") }
+            .filter { $0.contains("plan:") && $0.contains(/on (received|outcome|live)/) }
     }
 
-    @Test("claims and answers use the indexes from the first call to the tenth")
-    func claimAndAnswer() async throws {
+    private func check(_ plans: [String]) {
+        for plan in plans {
+            #expect(!plan.contains(/Seq Scan on (received|outcome|live)/), "\(plan)")
+            // Compiling takes longer than any of these statements should.
+            #expect(!plan.contains("JIT:"), "\(plan)")
+        }
+    }
+
+    @Test("enqueues, claims, answers and what tells of them use the indexes from the first call to the tenth")
+    func path() async throws {
         try await self.withLongTable { connection, recorder, worker in
             for _ in 0..<10 {
+                try await connection.enqueue((0..<3).map { _ in .sample() }, ingress: 1)
                 let claims = try await connection.claim(worker, count: 5)
                 #expect(claims.count == 5)
-                #expect(
-                    try await connection.answer(worker, claims.map { ($0, .answered([UInt8(ascii: "1")])) }).count == 5
-                )
+                let outcomes = claims.map { (claim: $0, outcome: AttemptOutcome.answered([UInt8(ascii: "1")])) }
+                #expect(try await connection.answer(worker, outcomes).count == 5)
+                try await connection.settle(claims.map(\.id))
+                #expect(try await connection.execute(.results(claims.map(\.id))).count == 5)
             }
             let plans = self.plans(recorder)
             let claiming = plans.filter { $0.contains("LockRows") }
             #expect(claiming.count == 10)
-            #expect(claiming.allSatisfy { $0.contains(/Index Scan using event_\w+_node_place_idx/) })
-            #expect(plans.count >= 20)
-            for plan in plans {
-                #expect(!plan.contains(/Seq Scan on event_/), "\(plan)")
-                // Compiling takes longer than any of these statements should.
-                #expect(!plan.contains("JIT:"), "\(plan)")
-            }
+            #expect(claiming.allSatisfy { $0.contains("Index Scan using live_queue on live") })
+            let granting = plans.filter { $0.contains("TID") || $0.contains("Tid Scan") }
+            #expect(granting.count == 10)
+            #expect(granting.allSatisfy { $0.contains(/Index Scan using received_\w+_pkey on received_/) })
+            let ending = plans.filter { $0.contains("Delete on live") }
+            #expect(ending.count == 10)
+            #expect(ending.allSatisfy { $0.contains("Index Scan using live_has_an_event_once on live") })
+            let telling = plans.filter { $0.contains(/Index Scan using outcome_\w+_pkey on outcome_/) }
+            // What it tells the ingress, and what that reads.
+            #expect(telling.count == 20)
+            #expect(plans.count >= 50)
+            self.check(plans)
         }
     }
 
-    @Test("the catch-all, results, held, abandon, retry, pass_on and recover use the indexes too")
+    @Test("the catch-all, abandon, release, retry, pass_on and recover use the indexes too")
     func others() async throws {
         try await self.withLongTable { connection, recorder, worker in
             let claims = try await connection.claim(worker, .sample(nil), count: 5)
             try await connection.answer(worker, [(claims[0], .retry(code: "again", error: ""))])
-            try await connection.execute(.results(claims.map(\.id)))
-            try await connection.execute(.held(worker: worker))
             try await connection.execute(.abandon([(claims[1].id, "cancelled")]))
             _ = try await connection.release(worker, [claims[2]])
             let lane = try #require(
                 try await connection.query("select id::text from rejoinder.lane").first?.first ?? nil
             )
             try await connection.execute(.passOn(lane: try #require(Int32(lane)), after: 0))
-            _ = try await connection.recover()
-            let plans = self.plans(recorder)
+            try await connection.run(
+                script: "update rejoinder.live set deadline = clock_timestamp() where id = '\(claims[2].id)'",
+                timeout: .seconds(5)
+            )
+            let before = self.plans(recorder).count
+            #expect(try await connection.recover() == [0, 0, 1])
+            #expect(self.plans(recorder).count > before)
+            let plans = self.plans(recorder).filter { !$0.contains("update rejoinder.live set deadline") }
             #expect(plans.count >= 8)
-            for plan in plans {
-                #expect(!plan.contains(/Seq Scan on event_/), "\(plan)")
-                // Compiling takes longer than any of these statements should.
-                #expect(!plan.contains("JIT:"), "\(plan)")
-            }
+            self.check(plans)
+        }
+    }
+
+    @Test("what is held, rarely asked, is found among the live events alone")
+    func held() async throws {
+        try await self.withLongTable { connection, recorder, worker async throws in
+            #expect(try await connection.claim(worker, count: 5).count == 5)
+            let before = self.plans(recorder).count
+            #expect(try await connection.execute(.held(worker: worker)).count == 5)
+            let plans = self.plans(recorder).dropFirst(before)
+            #expect(plans.count == 1)
+            #expect(plans.allSatisfy { $0.contains(" on live") && !$0.contains(/on (received|outcome)/) })
         }
     }
 }

@@ -66,8 +66,8 @@ struct SchemaTests {
     func failure() async throws {
         try await TestCluster.withDatabase(migrated: false) { database in
             try await database.query("create schema rejoinder")
-            // In the way of the last statements of the first migration.
-            try await database.query("create table rejoinder.event_default ()")
+            // In the way of the last statement of the first migration.
+            try await database.query("create table rejoinder.event ()")
             let error = try await #require(throws: QueueError.self) {
                 try await Schema(try await database.connect()).migrate()
             }
@@ -75,9 +75,9 @@ struct SchemaTests {
             #expect(error.description.contains("migration 1 (tables)"))
             #expect(error.underlying?.sqlState == "42P07")
             #expect(!error.description.contains { $0.isNewline })
-            #expect(try await database.query("select to_regclass('rejoinder.event')::text") == [[nil]])
+            #expect(try await database.query("select to_regclass('rejoinder.live')::text") == [[nil]])
 
-            try await database.query("drop table rejoinder.event_default")
+            try await database.query("drop table rejoinder.event")
             #expect(try await Schema(try await database.connect()).migrate() == Schema.migrations)
         }
     }
@@ -109,14 +109,14 @@ struct SchemaTests {
         }
     }
 
-    @Test("the partitions of the coming days are there from the start")
-    func partitions() async throws {
+    @Test("the partitions of the coming days are there from the start", arguments: ["received", "outcome"])
+    func partitions(of parent: String) async throws {
         try await TestCluster.withDatabase { database in
             let rows = try await database.query(
                 """
                 select count(*)::text
                   from pg_inherits
-                 where inhparent = 'rejoinder.event'::regclass and inhrelid::regclass::text ~ 'event_[0-9]{8}$'
+                 where inhparent = 'rejoinder.\(parent)'::regclass and inhrelid::regclass::text ~ '\(parent)_[0-9]{8}$'
                 """
             )
             #expect(rows == [["3"]])

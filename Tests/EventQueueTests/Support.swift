@@ -109,7 +109,12 @@ extension PostgresConnection {
         return (rows.integer(0, 0), rows.integers(0, 1))
     }
 
-    func heartbeat(_ process: Int32, busy: Int32 = 0) throws(PostgresError) -> (live: Bool, maintains: Bool) {
+    func heartbeat(
+        _ process: Int32,
+        busy: Int32 = 0
+    ) throws(PostgresError)
+        -> (live: Bool, maintains: Bool, spare: Bool)
+    {
         let rows = try self.execute(
             PostgresCall(
                 Statements.heartbeat,
@@ -119,7 +124,7 @@ extension PostgresConnection {
                 }
             )
         )
-        return (rows.bool(0, 0), rows.bool(0, 1))
+        return (rows.bool(0, 0), rows.bool(0, 1), rows.bool(0, 2))
     }
 
     @discardableResult
@@ -156,10 +161,18 @@ extension PostgresConnection {
         _ worker: Int32,
         _ outcomes: [(claim: Claim, outcome: AttemptOutcome)]
     ) throws(PostgresError) -> [EventID: String] {
-        let rows = try self.execute(.answer(worker: worker, outcomes))
+        let function = PostgresStatement(
+            name: "test answer",
+            sql: "select id, state::text from rejoinder.answer($1, $2, $3, $4, $5, $6, $7)"
+        )
+        let rows = try self.execute(PostgresCall(function, PostgresCall.answer(worker: worker, outcomes).arguments))
         return Dictionary(
             uniqueKeysWithValues: (0..<rows.count).map { (EventID(rows.uuid($0, 0)), rows.string($0, 1)) }
         )
+    }
+
+    func settle(_ ids: [EventID]) throws(PostgresError) {
+        try self.execute(.sql("select rejoinder.settle($1)") { $0.append(uuids: ids.map(\.halves)) })
     }
 
     func release(_ worker: Int32, _ claims: [Claim]) throws(PostgresError) -> Int32 {
@@ -186,6 +199,11 @@ extension PostgresConnection {
         self.watch(onNotification: { mailbox.send($0.payload) }, onClose: { _ in })
         return mailbox
     }
+}
+
+/// What an ingress is told of an event that has come to an end, with its answer where that is short.
+func done(_ id: EventID, _ attempt: Int = 1, _ answer: String? = nil) -> String {
+    "done\u{1E}\(id)" + (answer.map { " \(attempt) \($0)" } ?? "")
 }
 
 extension PostgresArguments {

@@ -6,32 +6,88 @@ import Testing
 
 @Suite("Housekeeping", .timeLimit(.minutes(3)))
 struct TidyTests {
+    /// The last day for which there is a partition, as that is named.
+    private static let lastDay = "to_char((clock_timestamp() + '2 days') at time zone 'UTC', 'YYYYMMDD')"
+
     private func tidy(_ connection: PostgresConnection) async throws -> [Int32] {
         let rows = try await connection.execute(PostgresCall(Statements.tidy))
         return [rows.integer(0, 0), rows.integer(0, 1)]
     }
 
-    /// Makes a partition of a day in the past with one event in it.
+    /// Makes the partitions of a day in the past with one event in them.
     private func makePartition(_ days: Int, on connection: PostgresConnection) async throws {
         try await connection.run(
             script: """
                 do $$
                 declare
                     day timestamptz := date_trunc('day', clock_timestamp(), 'UTC') - interval '\(days) days';
-                    name text := 'event_' || to_char(day at time zone 'UTC', 'YYYYMMDD');
+                    parent text;
                 begin
-                    execute format('create table rejoinder.%I partition of rejoinder.event for values from (%L) to (%L)',
-                        name, rejoinder.id_at(day), rejoinder.id_at(day + interval '1 day'));
-                    insert into rejoinder.event (id, state, node, endpoint, deadline, finished_at, payload)
-                    values (rejoinder.id_at(day), 'expired', 'days \(days)', '/', day, day, '1');
+                    foreach parent in array array['received', 'outcome'] loop
+                        execute format('create table rejoinder.%I partition of rejoinder.%I for values from (%L) to (%L)',
+                            parent || to_char(day at time zone 'UTC', '_YYYYMMDD'), parent,
+                            rejoinder.id_at(day), rejoinder.id_at(day + interval '1 day'));
+                    end loop;
+                    insert into rejoinder.received (id, enqueued_at, deadline, endpoint, node, payload)
+                    values (rejoinder.id_at(day), day, day, '/', 'days \(days)', '1');
+                    insert into rejoinder.outcome (id, place, state, attempt, enqueued_at, finished_at, node)
+                    values (rejoinder.id_at(day), 1, 'expired', 0, day, day, 'days \(days)');
                 end $$
                 """,
             timeout: .seconds(10)
         )
     }
 
-    private func nodes(_ connection: PostgresConnection) async throws -> [String?] {
-        try await connection.query("select node from rejoinder.event order by node").flatMap(\.self)
+    /// The nodes of the events of which something is kept, and the state that is.
+    private func kept(_ connection: PostgresConnection) async throws -> [String?] {
+        try await connection.query(
+            """
+            select coalesce(r.node, 'no event: ' || o.node) || ' ' || coalesce(o.state::text, 'no outcome')
+              from rejoinder.received as r
+              full join rejoinder.outcome as o on o.id = r.id
+             order by 1
+            """
+        ).flatMap(\.self)
+    }
+
+    /// Drops the partitions of the coming days, or those of one of them.
+    private func dropPartitions(_ condition: String = "true", on connection: PostgresConnection) async throws {
+        try await connection.run(
+            script: """
+                do $$ declare part regclass; begin
+                    for part in
+                        select inhrelid::regclass from pg_inherits
+                         where inhparent in ('rejoinder.received'::regclass, 'rejoinder.outcome'::regclass)
+                           and inhrelid not in ('rejoinder.received_default'::regclass, 'rejoinder.outcome_default'::regclass)
+                           and (\(condition))
+                    loop
+                        execute format('drop table %s', part);
+                    end loop;
+                end $$
+                """,
+            timeout: .seconds(10)
+        )
+    }
+
+    @Test("an event that was queued again keeps its payload until it has ended, however old it is")
+    func queuedAgain() async throws {
+        try await TestCluster.withDatabase { database in
+            let connection = try await database.connect()
+            let worker = try await connection.register(.worker, [.sample(nil)]).process
+            try await self.makePartition(5, on: connection)
+            let id = try #require(
+                try await connection.query("select id::text from rejoinder.received").first?.first ?? nil
+            )
+            try await connection.query("insert into rejoinder.node (name) values ('days 5')")
+            try await connection.query("select rejoinder.retry('\(id)')::text")
+            #expect(try await self.tidy(connection)[1] == 1)
+            #expect(try await self.kept(connection) == ["days 5 no outcome"])
+            let claims = try await connection.claim(worker, .sample(nil))
+            #expect(claims.map(\.payload) == [[UInt8(ascii: "1")]])
+            try await connection.answer(worker, claims.map { ($0, .answered([UInt8(ascii: "1")])) })
+            #expect(try await self.tidy(connection)[1] == 1)
+            #expect(try await self.kept(connection) == [])
+        }
     }
 
     @Test("what is older than the retention is dropped by whole partitions, the rest is kept")
@@ -39,8 +95,8 @@ struct TidyTests {
         try await TestCluster.withDatabase { database in
             let connection = try await database.connect()
             for days in [1, 3, 4, 5, 9] { try await self.makePartition(days, on: connection) }
-            #expect(try await self.tidy(connection) == [0, 3])
-            #expect(try await self.nodes(connection) == ["days 1", "days 3"])
+            #expect(try await self.tidy(connection) == [0, 6])
+            #expect(try await self.kept(connection) == ["days 1 expired", "days 3 expired"])
             #expect(try await self.tidy(connection) == [0, 0])
         }
     }
@@ -51,10 +107,10 @@ struct TidyTests {
             let connection = try await database.connect()
             for days in [1, 3, 8, 9] { try await self.makePartition(days, on: connection) }
             try await connection.query("update rejoinder.setting set retention = '8 days'")
-            #expect(try await self.tidy(connection) == [0, 1])
-            #expect(try await self.nodes(connection) == ["days 1", "days 3", "days 8"])
+            #expect(try await self.tidy(connection) == [0, 2])
+            #expect(try await self.kept(connection) == ["days 1 expired", "days 3 expired", "days 8 expired"])
             try await connection.query("update rejoinder.setting set retention = '30 hours'")
-            #expect(try await self.tidy(connection)[1] >= 2)
+            #expect(try await self.tidy(connection)[1] >= 4)
             let error = try await #require(throws: PostgresError.self) {
                 try await connection.query("update rejoinder.setting set retention = '59 minutes'")
             }
@@ -69,27 +125,26 @@ struct TidyTests {
     func ahead() async throws {
         try await TestCluster.withDatabase { database in
             let connection = try await database.connect()
-            try await connection.run(
-                script: """
-                    do $$ declare part regclass; begin
-                        for part in
-                            select inhrelid::regclass from pg_inherits
-                             where inhparent = 'rejoinder.event'::regclass and inhrelid <> 'rejoinder.event_default'::regclass
-                        loop
-                            execute format('drop table %s', part);
-                        end loop;
-                    end $$
-                    """,
-                timeout: .seconds(10)
-            )
+            try await self.dropPartitions(on: connection)
             // Some may find themselves in each other's way; together they make each.
             let made = try await withThrowingTaskGroup(of: Int32.self) { group in
                 for _ in 0..<5 { group.addTask { try await self.tidy(try await database.connect())[0] } }
                 return try await group.reduce(0, +)
             }
-            #expect(made + (try await self.tidy(connection)[0]) == 3)
+            #expect(made + (try await self.tidy(connection)[0]) == 6)
             try await connection.enqueue([.sample()], ingress: 1)
-            #expect(try await connection.query("select count(*)::text from rejoinder.event_default") == [["0"]])
+            let claims = try await connection.claim(1)
+            #expect(try await connection.answer(1, claims.map { ($0, .answered([0x31])) }).count == 1)
+            for parent in ["received", "outcome"] {
+                #expect(
+                    try await connection.query(
+                        """
+                        select (select count(*) from rejoinder.\(parent))::text,
+                               (select count(*) from rejoinder.\(parent)_default)::text
+                        """
+                    ) == [["1", "0"]]
+                )
+            }
         }
     }
 
@@ -97,19 +152,36 @@ struct TidyTests {
     func occupiedDefault() async throws {
         try await TestCluster.withDatabase { database in
             let connection = try await database.connect()
-            try await connection.run(
-                script: """
-                    do $$ begin
-                        execute format('drop table rejoinder.%I',
-                            'event_' || to_char((clock_timestamp() + interval '2 days') at time zone 'UTC', 'YYYYMMDD'));
-                    end $$;
-                    insert into rejoinder.event (id, node, endpoint, deadline, payload)
-                    values (rejoinder.id_at(clock_timestamp() + interval '2 days'), 'node', '/', clock_timestamp() + '1 hour', '1')
-                    """,
-                timeout: .seconds(10)
+            try await self.dropPartitions(
+                "right(inhrelid::regclass::text, 8) = \(Self.lastDay)",
+                on: connection
             )
-            #expect(try await self.tidy(connection) == [0, 0])
-            #expect(try await connection.claim(1).count == 1)
+            let id = try #require(
+                try await connection.query(
+                    "select rejoinder.id_at(date_trunc('day', clock_timestamp(), 'UTC') + interval '60 hours')::text"
+                ).first?.first.flatMap { $0 }.flatMap { EventID($0) }
+            )
+            try await connection.enqueue([.sample(id: id)], ingress: 1)
+            // The events of that day stay where they are; for how they end there is a partition.
+            #expect(try await self.tidy(connection) == [1, 0])
+            let claims = try await connection.claim(1)
+            #expect(claims.map(\.id) == [id])
+            try await connection.answer(1, [(claims[0], .answered([0x31]))])
+            #expect(try await connection.execute(.results([id])).count == 1)
+            #expect(try await connection.events("state") == [["answered"]])
+
+            // The other way round.
+            try await self.dropPartitions(
+                "inhrelid::regclass::text = 'rejoinder.outcome_' || \(Self.lastDay)",
+                on: connection
+            )
+            try await connection.query("delete from rejoinder.received_default")
+            try await connection.enqueue([.sample(id: id)], ingress: 1)
+            let again = try await connection.claim(1)
+            try await connection.answer(1, again.map { ($0, .failed(code: "x", error: "")) })
+            try await connection.query("delete from rejoinder.received_default")
+            #expect(try await self.tidy(connection) == [1, 0])
+            #expect(try await connection.execute(.results([id])).string(0, 1) == "failed")
         }
     }
 
@@ -119,9 +191,21 @@ struct TidyTests {
             let connection = try await database.connect()
             try await connection.query(
                 """
-                insert into rejoinder.event (id, node, endpoint, deadline, payload, state, finished_at)
-                values (rejoinder.id_at('2001-01-01'), 'ended', '/', now(), '1', 'expired', now()),
-                       (rejoinder.id_at('2001-01-02'), 'live', '/', now(), '1', 'queued', null)
+                insert into rejoinder.received (id, enqueued_at, deadline, endpoint, node, payload)
+                values (rejoinder.id_at('2001-01-01'), now(), now(), '/', 'ended', '1'),
+                       (rejoinder.id_at('2001-01-02'), now(), now(), '/', 'live', '1')
+                """
+            )
+            try await connection.query(
+                """
+                insert into rejoinder.outcome (id, place, state, attempt, enqueued_at, finished_at, node)
+                values (rejoinder.id_at('2001-01-01'), 1, 'expired', 0, now(), now(), 'ended')
+                """
+            )
+            try await connection.query(
+                """
+                insert into rejoinder.live (id, enqueued_at, deadline, endpoint, node)
+                values (rejoinder.id_at('2001-01-02'), now(), now(), '/', 'live')
                 """
             )
             let gone = try await connection.register(.worker, [.sample()]).process
@@ -134,7 +218,7 @@ struct TidyTests {
                 """
             )
             #expect(try await self.tidy(connection) == [0, 0])
-            #expect(try await self.nodes(connection) == ["live"])
+            #expect(try await self.kept(connection) == ["live no outcome"])
             let processes = try await connection.query("select id::text from rejoinder.process order by id")
             #expect(processes == [["\(stopped)"], ["\(live)"]])
         }
@@ -149,7 +233,7 @@ struct TidyTests {
             try await connection.answer(1, claims.map { ($0, .answered([UInt8(ascii: "1")])) })
             for (claim, seconds) in zip(claims, [1, 2, 3, 100, 100]) {
                 try await connection.query(
-                    "update rejoinder.event set claimed_at = finished_at - interval '\(seconds) s' where id = '\(claim.id)'"
+                    "update rejoinder.outcome set claimed_at = finished_at - interval '\(seconds) s' where id = '\(claim.id)'"
                 )
             }
             _ = try await self.tidy(connection)

@@ -8,7 +8,7 @@ import Testing
 struct ViewTests {
     /// Of use to the other functions alone.
     private static let inner: Set = [
-        "lock_class", "channel", "commit_durably", "nodes_served", "notify_ingresses", "give_up", "bury", "expire",
+        "lock_class", "channel", "commit_durably", "nodes_served", "give_up", "bury", "expire",
         "without",
     ]
 
@@ -26,7 +26,7 @@ struct ViewTests {
             )
             #expect(silent == [])
             let views = try await database.query("select name from rejoinder.help where what = 'view'").flatMap(\.self)
-            #expect(views == ["help", "overview", "queue", "recent", "workers"])
+            #expect(views == ["event", "help", "overview", "queue", "recent", "workers"])
         }
     }
 
@@ -37,7 +37,7 @@ struct ViewTests {
                 "select proname::text from pg_proc where pronamespace = 'rejoinder'::regnamespace"
             )
             let listed = try await database.query(
-                "select split_part(name, '(', 1) from rejoinder.help where what = 'function'"
+                "select split_part(name, '(', 1) from rejoinder.help where what in ('function', 'procedure')"
             )
             let names = Set(listed.compactMap { $0[0] })
             #expect(names.union(Self.inner) == Set(all.compactMap { $0[0] }))
@@ -117,17 +117,17 @@ struct ViewTests {
             // Answered after 1 to 90 seconds, half of the others more than a minute ago.
             try await connection.query(
                 """
-                update rejoinder.event as e
+                update rejoinder.outcome as e
                    set enqueued_at = finished_at - n * interval '1 s'
-                  from (select id, row_number() over (order by id) as n from rejoinder.event where node = 'c') as numbered
+                  from (select id, row_number() over (order by id) as n from rejoinder.outcome where node = 'c') as numbered
                  where numbered.id = e.id
                 """
             )
             try await connection.query(
                 """
-                update rejoinder.event as e
+                update rejoinder.outcome as e
                    set finished_at = finished_at - interval '2 minutes', enqueued_at = enqueued_at - interval '2 minutes'
-                  from (select id, row_number() over (order by id) as n from rejoinder.event where node = 'c') as numbered
+                  from (select id, row_number() over (order by id) as n from rejoinder.outcome where node = 'c') as numbered
                  where numbered.id = e.id and n % 2 = 0
                 """
             )

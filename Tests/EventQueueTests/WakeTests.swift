@@ -164,10 +164,11 @@ struct WakeTests {
             let claims = try await busy.connection.claim(busy.process, .sample(["a"]))
             #expect(try await busy.connection.release(busy.process, claims) == 1)
             #expect(try await idle.told.next() == "wake \(idle.lane)")
-            let retried = [
-                (claim: Claim.sample(place: 1, node: "a"), outcome: AttemptOutcome.retry(code: "again", error: ""))
-            ]
-            for call in PostgresCall.afterwards(retried) { try await busy.connection.execute(call) }
+            let again = try #require(try await busy.connection.claim(busy.process, .sample(["a"])).first)
+            let retried = [(claim: again, outcome: AttemptOutcome.retry(code: "again", error: ""))]
+            for call in PostgresCall.concluding(worker: busy.process, retried) {
+                try await busy.connection.execute(call)
+            }
             #expect(try await idle.told.next() == "wake \(idle.lane)")
         }
     }

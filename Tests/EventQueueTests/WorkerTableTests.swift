@@ -122,4 +122,18 @@ struct WorkerTableTests {
         #expect(trip.outcomes.count == 1)
         #expect(trip.steps.map(\.step) == [LaneMachine.Step(attend: .eager, claim: 2)])
     }
+
+    @Test("a poll makes every lane that sleeps look again, without a change of locks")
+    func polls() {
+        var table = self.table(slots: 2, lanes: 2)
+        for _ in 0..<2 {
+            _ = table.nextTrip()
+            for lane in 0..<2 { table.claimed([], lane: lane) }
+        }
+        #expect(table.nextTrip().isEmpty)
+        table.polled()
+        let trip = table.nextTrip()
+        #expect(trip.steps.map(\.lane) == [0, 1])
+        #expect(trip.steps.allSatisfy { $0.step == LaneMachine.Step(claim: 2) })
+    }
 }

@@ -48,7 +48,8 @@ struct LoadGeneratorTests {
         try await TestServer.with {
             .chunked("<\($0)>")
         } _: { url in
-            #expect(try await self.load(url, calls: 50).answered == 50)
+            let result = try await self.load(url, calls: 50)
+            #expect(result.answered == 50)
         }
     }
 

@@ -27,6 +27,7 @@ struct PlanTests {
             ("<{{n}}>", "a<42>b", true), ("<{{n}}>", "<42>", true), ("<{{n}}>", "<<42>", true),
             ("<{{n}}>", "<41>", false),
             ("<{{n}}>", "<42", false), ("<{{n}}>", "", false), ("", "", true), ("ok", "not ok", true),
+            ("{{n}}!", "442!", true), ("{{n}}{{n}}", "424242", true), ("", "a", true),
         ]
     )
     func expectation(_ template: String, _ reply: String, _ isRight: Bool) {
@@ -40,7 +41,7 @@ struct PlanTests {
         var renderer = RequestRenderer(target, body: Template("{\"n\":{{n}}}"), signer: signer)
         for number in [7, 1234] {
             let body = "{\"n\":\(number)}"
-            let request = renderer.request(number)
+            let request = renderer.request("\(number)")
             #expect(
                 String(buffer: request) == """
                     POST /a?b=c HTTP/1.1\r

@@ -104,6 +104,111 @@ struct ListenerTests {
         }
     }
 
+    @Test("its body runs once on each connection, and is cancelled when that closes")
+    func body() async throws {
+        try await TestCluster.withDatabase(migrated: false) { database in
+            let backends = Mailbox<String>()
+            let ends = Mailbox<String>()
+            let listener = PostgresListener(PostgresConnector(database.configuration, logger: .silent))
+            let task = Task {
+                await listener.run(
+                    prepare: { _ in },
+                    onEvent: { _ in },
+                    body: { connection in
+                        let backend = try? await connection.query("select pg_backend_pid()::text").first?.first
+                        backends.send("\(backend.flatMap(\.self) ?? "")")
+                        try? await Task.sleep(for: .seconds(3600))
+                        ends.send("\(Task.isCancelled) \(connection.isOpen)")
+                    }
+                )
+            }
+            var seen: Set<String> = []
+            for _ in 0..<3 {
+                let backend = try await backends.next()
+                seen.insert(backend)
+                try await database.query("select pg_terminate_backend(\(backend))::text")
+                #expect(try await ends.next() == "true false")
+            }
+            #expect(seen.count == 3)
+            _ = try await backends.next()
+            task.cancel()
+            await task.value
+            #expect(try await ends.next() == "true true")
+        }
+    }
+
+    @Test("when its body returns, the connection is closed, and another one is made")
+    func bodyReturns() async throws {
+        try await TestCluster.withDatabase(migrated: false) { database async throws in
+            let heard = Mailbox<String>()
+            let listener = PostgresListener(PostgresConnector(database.configuration, logger: .silent))
+            let task = Task {
+                await listener.run(
+                    prepare: { _ in heard.send("prepared") },
+                    onEvent: { event in
+                        switch event {
+                        case .connected: heard.send("connected")
+                        case .notification: heard.send("notified")
+                        case .disconnected: heard.send("disconnected")
+                        }
+                    },
+                    body: { connection in
+                        heard.send("used")
+                        _ = try? await connection.query("select 'x'")
+                    }
+                )
+            }
+            for _ in 0..<3 {
+                for expected in ["prepared", "connected", "used", "disconnected"] {
+                    #expect(try await heard.next() == expected)
+                }
+            }
+            task.cancel()
+            await task.value
+        }
+    }
+
+    @Test("it hears while its body uses the connection, and while that waits")
+    func bodyAndNotifications() async throws {
+        try await TestCluster.withDatabase(migrated: false) { database in
+            let heard = Mailbox<String>()
+            let used = Mailbox<Void>()
+            let (work, signal) = AsyncStream.makeStream(of: Void.self)
+            let listener = PostgresListener(PostgresConnector(database.configuration, logger: .silent))
+            let task = Task {
+                await listener.run(
+                    prepare: { connection throws(PostgresError) in
+                        try await connection.run(script: "listen news", timeout: .seconds(5))
+                    },
+                    onEvent: { event in
+                        if case .notification(let notification) = event { heard.send(notification.payload) }
+                    },
+                    body: { connection in
+                        for await _ in work {
+                            _ = try? await connection.query("select pg_notify('news', 'own')")
+                            used.send(())
+                        }
+                    }
+                )
+            }
+            signal.yield()
+            try await used.next()
+            #expect(try await heard.next() == "own")
+            for n in 0..<50 {
+                try await database.query("select pg_notify('news', '\(n)')")
+                if n.isMultiple(of: 7) { signal.yield() }
+            }
+            var numbers: [String] = []
+            while numbers.count < 50 {
+                let payload = try await heard.next()
+                if payload != "own" { numbers.append(payload) }
+            }
+            #expect(numbers == (0..<50).map(String.init))
+            task.cancel()
+            await task.value
+        }
+    }
+
     @Test("calls on the listening connection don't lose notifications")
     func callsMeanwhile() async throws {
         try await TestCluster.withDatabase(migrated: false) { database in

@@ -4,30 +4,35 @@ import Testing
 
 @Suite("a connection's state")
 struct ConnectionMachineTests {
-    @Test("the first bytes of a head start its time, further bytes and those of a body don't")
-    func headTime() {
+    @Test("the first bytes are a head's; those of a body are not, nor any while a request is under way")
+    func reading() {
         var machine = ConnectionMachine()
-        let outcome1 = machine.bytesArrived()
-        #expect(outcome1)
-        let outcome2 = machine.bytesArrived()
-        #expect(!outcome2)
+        #expect(machine.isIdle)
+        machine.bytesArrived()
+        #expect(machine.reading == .head)
+        #expect(!machine.isIdle)
+        machine.bytesArrived()
+        #expect(machine.reading == .head)
         machine.headArrived()
-        #expect(machine.isReadingBody)
-        let outcome3 = machine.bytesArrived()
-        #expect(!outcome3)
+        #expect(machine.reading == .body)
+        machine.bytesArrived()
+        #expect(machine.reading == .body)
         machine.endArrived()
-        let outcome4 = machine.bytesArrived()
-        #expect(!outcome4, "a request is under way")
+        #expect(machine.reading == .nothing)
+        machine.bytesArrived()
+        #expect(machine.reading == .nothing, "a request is under way")
+        #expect(!machine.isIdle)
         machine.responseStarted(closing: false)
         _ = machine.responseEnded()
-        let outcome5 = machine.bytesArrived()
-        #expect(outcome5)
+        #expect(machine.isIdle)
+        machine.bytesArrived()
+        #expect(machine.reading == .head)
     }
 
     @Test("a failure while nothing is under way is answered at once, and only the first one")
     func failureAtRest() {
         var machine = ConnectionMachine()
-        _ = machine.bytesArrived()
+        machine.bytesArrived()
         let outcome6 = machine.failed(with: .timeout)
         #expect(outcome6 == .sendNow)
         machine.isClosing = true
@@ -99,12 +104,12 @@ struct ConnectionMachineTests {
             var underWay = 0
             for _ in 0..<30 where !machine.isClosing {
                 switch random.next() % 5 {
-                case 0: _ = machine.bytesArrived()
-                case 1 where !machine.isReadingBody:
+                case 0: machine.bytesArrived()
+                case 1 where !(machine.reading == .body):
                     machine.headArrived()
                     underWay += 1
-                case 2 where machine.isReadingBody: machine.endArrived()
-                case 3 where underWay > (machine.isReadingBody ? 1 : 0):
+                case 2 where machine.reading == .body: machine.endArrived()
+                case 3 where underWay > (machine.reading == .body ? 1 : 0):
                     machine.responseStarted(closing: false)
                     underWay -= 1
                     if case .refuse = machine.responseEnded() {

@@ -17,13 +17,13 @@ struct ProblemTests {
         #expect(body["event"]?.string == id.description)
         #expect(body["detail"]?.string == "a \"quoted\"\ndetail")
         #expect(problem.status.code >= 400)
-        #expect(problem.fields(closing: false)[.contentType] == "application/problem+json")
+        #expect(problem.fields[.contentType] == "application/problem+json")
     }
 
     @Test("what tells the caller to come again says when, and only that")
     func retryAfter() {
         for problem in Problem.allCases {
-            #expect((problem.fields(closing: false)[.retryAfter] != nil) == (problem.status.code == 503))
+            #expect((problem.fields[.retryAfter] != nil) == (problem.status.code == 503))
         }
     }
 }

@@ -24,7 +24,6 @@ package final class LogRecorder: Sendable {
 
         func log(event: LogEvent) {
             let metadata = self.metadata.merging(event.metadata ?? [:]) { _, given in given }
-            print("LOG \(ContinuousClock.now) \(event.level) \(event.message) \(metadata)")
             self.recorder.record(Entry(level: event.level, message: "\(event.message)", metadata: metadata))
         }
     }

@@ -1,5 +1,10 @@
 -- The tables of the queue. An event's life: queued -> running -> answered | failed, with
 -- expired and cancelled reachable from both queued and running; failed attempts go back to queued.
+--
+-- Three tables share it, so that little is written for each step. "received" takes what came in and "outcome" how it ended:
+-- rows that are inserted once, and never updated. In between an event has a narrow row in "live", which a claim updates in
+-- place (no index has a changed column) and the end deletes. The view "event" shows the three as one. Measured with 600-byte events in batches of 200:
+-- 53 us of the server's time each, against 102 us with one wide row that is updated twice.
 
 create type rejoinder.state as enum ('queued', 'running', 'answered', 'failed', 'expired', 'cancelled');
 comment on type rejoinder.state is
@@ -53,33 +58,85 @@ create table rejoinder.node (
 );
 comment on column rejoinder.node.takes is 'Median time of a handler''s run in the last minutes: an event with less time left is not started.';
 
--- Partitioned by the time inside its UUIDv7. The payload is the exact signed text: json, never jsonb.
-create table rejoinder.event (
-    id           uuid             not null primary key,
-    place        bigint           not null default nextval('rejoinder.place'),
-    state        rejoinder.state  not null default 'queued',
-    attempt      smallint         not null default 0,
-    max_attempts smallint         not null default 3,
-    at_most_once boolean          not null default false,
+-- What was received. Partitioned by the time inside its UUIDv7. The payload is the exact signed text: json, never jsonb.
+create table rejoinder.received (
+    id          uuid        not null primary key,
+    enqueued_at timestamptz not null,
+    deadline    timestamptz not null,
+    ingress     integer,
+    endpoint    text        not null,
+    node        text        not null,
+    payload     json        not null
+) partition by range (id);
+
+-- The queue: events that are queued (no worker has them) or running. Narrow, and with room on each page for the claims of
+-- all that are there (a claim makes a row somewhat longer).
+create table rejoinder.live (
+    id           uuid        not null constraint live_has_an_event_once unique,
+    place        bigint      not null default nextval('rejoinder.place'),
+    enqueued_at  timestamptz not null,
+    deadline     timestamptz not null,
+    claimed_at   timestamptz,
     ingress      integer,
     worker       integer,
-    enqueued_at  timestamptz      not null default clock_timestamp(),
-    deadline     timestamptz      not null,
+    attempt      smallint    not null default 0,
+    max_attempts smallint    not null default 3,
+    at_most_once boolean     not null default false,
+    endpoint     text        not null,
+    node         text        not null,
+    code         text,
+    error        text
+) with (
+    fillfactor = 45, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 10000,
+    autovacuum_vacuum_cost_delay = 0
+);
+comment on column rejoinder.live.worker is 'The process that runs it; null while it is queued.';
+comment on column rejoinder.live.code is 'Why the last attempt failed, in a word.';
+
+create index live_queue on rejoinder.live (node, place);
+
+-- How events ended. Partitioned as "received" is.
+create table rejoinder.outcome (
+    id           uuid            not null primary key,
+    place        bigint          not null,
+    state        rejoinder.state not null,
+    attempt      smallint        not null,
+    ingress      integer,
+    worker       integer,
+    enqueued_at  timestamptz     not null,
     claimed_at   timestamptz,
-    finished_at  timestamptz,
-    endpoint     text             not null,
-    node         text             not null,
+    finished_at  timestamptz     not null,
+    node         text            not null,
     code         text,
     error        text,
     answer       json,
-    payload      json             not null,
-    constraint running_has_a_worker check (state <> 'running' or worker is not null),
-    constraint answered_has_an_answer check (state <> 'answered' or answer is not null),
-    constraint finished_has_its_time check ((finished_at is null) = (state in ('queued', 'running')))
+    constraint outcome_is_an_end check (state not in ('queued', 'running')),
+    constraint answered_has_an_answer check (state <> 'answered' or answer is not null)
 ) partition by range (id);
 
-create index event_queued on rejoinder.event (node, place) where state = 'queued';
-create index event_running on rejoinder.event (worker) where state = 'running';
-
 -- Ids from a clock that is days off land here, and are served all the same.
-create table rejoinder.event_default partition of rejoinder.event default;
+create table rejoinder.received_default partition of rejoinder.received default;
+create table rejoinder.outcome_default partition of rejoinder.outcome default;
+
+-- The three as one, but for the payload. To search by time: where id >= rejoinder.id_at(now() - interval '1 hour').
+create view rejoinder.event as
+select r.id,
+       coalesce(l.place, o.place) as place,
+       coalesce(o.state, case when l.worker is null then 'queued' else 'running' end::rejoinder.state) as state,
+       coalesce(l.attempt, o.attempt) as attempt,
+       l.max_attempts,
+       l.at_most_once,
+       r.ingress,
+       coalesce(l.worker, o.worker) as worker,
+       coalesce(l.enqueued_at, r.enqueued_at) as enqueued_at,
+       coalesce(l.deadline, r.deadline) as deadline,
+       coalesce(l.claimed_at, o.claimed_at) as claimed_at,
+       o.finished_at,
+       r.endpoint,
+       r.node,
+       coalesce(l.code, o.code) as code,
+       coalesce(l.error, o.error) as error,
+       o.answer
+  from rejoinder.received as r
+  left join rejoinder.live as l on l.id = r.id
+  left join rejoinder.outcome as o on o.id = r.id;

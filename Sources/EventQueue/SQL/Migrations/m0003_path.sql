@@ -6,6 +6,10 @@ create function rejoinder.enqueue(
     ingress integer, ids uuid[], endpoints text[], nodes text[], time_left integer[], payloads json[]
 ) returns void
 language plpgsql
+set enable_seqscan = off
+set enable_bitmapscan = off
+set enable_hashjoin = off
+set enable_mergejoin = off
 set plan_cache_mode = force_generic_plan
 as $$
 #variable_conflict use_column
@@ -14,25 +18,45 @@ declare
 begin
     perform set_config('synchronous_commit', 'off', true);
     insert into rejoinder.node (name)
-    select n
-      from unnest(nodes) as n
-     where not exists (select from rejoinder.node as known where known.name = n)
+    select called.name
+      from (select distinct n as name from unnest(nodes) as n) as called
+     where not exists (select from rejoinder.node as known where known.name = called.name)
         on conflict do nothing;
-    insert into rejoinder.event (id, ingress, endpoint, node, enqueued_at, deadline, payload)
-    select u.id, enqueue.ingress, u.endpoint, u.node, started, started + u.time_left * interval '1 millisecond', u.payload
-      from unnest(ids, endpoints, nodes, time_left, payloads) as u (id, endpoint, node, time_left, payload)
-        on conflict do nothing;
+    with new as (
+        insert into rejoinder.received (id, enqueued_at, deadline, ingress, endpoint, node, payload)
+        select u.id, started, started + u.time_left * interval '1 millisecond', enqueue.ingress, u.endpoint, u.node, u.payload
+          from unnest(ids, endpoints, nodes, time_left, payloads) as u (id, endpoint, node, time_left, payload)
+            on conflict do nothing
+        returning id, deadline, endpoint, node
+    )
+    insert into rejoinder.live (id, enqueued_at, deadline, ingress, endpoint, node)
+    select new.id, started, new.deadline, enqueue.ingress, new.endpoint, new.node
+      from new;
+end $$;
+
+-- What an ingress calls: enqueue(), and when that has committed wake(), in one round trip and one statement.
+create procedure rejoinder.enqueue_and_wake(
+    ingress integer, ids uuid[], endpoints text[], nodes text[], time_left integer[], payloads json[]
+)
+language plpgsql as $$
+begin
+    perform rejoinder.enqueue(ingress, ids, endpoints, nodes, time_left, payloads);
+    commit;
+    perform rejoinder.wake(array(select distinct n from unnest(nodes) as n));
 end $$;
 
 -- Takes up to "max" queued events of these nodes (null: of any, but for "excluding"), oldest first, each for one claimer
 -- only. It skips what has less time left than its node usually takes; recover() then marks that expired.
 --
 -- "after" is the low-water mark, a place below which the caller knows nothing to be queued: it bounds the scan, so that
--- an old snapshot, which keeps the index entries of everything claimed since, doesn't slow the queue.
--- Rides on event_queued: one ordered range per node, each stopped after "max".
+-- neither what runs nor what an old snapshot keeps of all that was claimed since slows the queue.
+-- Rides on live_queue: one ordered range per node, each stopped after "max".
+--
+-- With "attention", the lane changes that first, as by attend(): one statement less for each event of a quiet queue.
 create function rejoinder.claim(
     worker integer, nodes text[], max integer, after bigint default 0, excluding text[] default null,
-    max_attempts integer default 3, at_most_once boolean default false
+    max_attempts integer default 3, at_most_once boolean default false, lane integer default null,
+    attention text default null
 ) returns table (
     id uuid, place bigint, attempt smallint, time_left integer, ingress integer, endpoint text, node text, payload json
 )
@@ -46,48 +70,65 @@ as $$
 #variable_conflict use_column
 declare
     started constant timestamptz := clock_timestamp();
-    ids uuid[];
+    rows tid[];
+    sorted uuid[];
+    first uuid;
+    last uuid;
 begin
+    if attention is not null then
+        perform rejoinder.attend(lane, attention);
+    end if;
     -- A crash of the database must not forget the start of an event that may be started once only.
     if at_most_once then
         perform rejoinder.commit_durably(true);
     else
         perform set_config('synchronous_commit', 'off', true);
     end if;
-    ids := array(
-        select queued.id
-          from unnest(rejoinder.nodes_served(nodes, excluding)) as served (node)
-          left join rejoinder.node as known on known.name = served.node
-         cross join lateral (
-            select e.id, e.place
-              from rejoinder.event as e
-             where e.state = 'queued'
-               and e.node = served.node
-               and e.place >= claim.after
-               and e.deadline > started + coalesce(known.takes, '0')
-             order by e.place
+    select array_agg(taken.ctid), array_agg(taken.id order by taken.id)
+      into rows, sorted
+      from (
+            select queued.ctid, queued.id
+              from unnest(rejoinder.nodes_served(nodes, excluding)) as served (node)
+              left join rejoinder.node as known on known.name = served.node
+             cross join lateral (
+                select l.ctid, l.id, l.place
+                  from rejoinder.live as l
+                 where l.worker is null
+                   and l.node = served.node
+                   and l.place >= claim.after
+                   and l.deadline > started + coalesce(known.takes, '0')
+                 order by l.place
+                 limit claim.max
+                   for update skip locked
+             ) as queued
+             order by queued.place
              limit claim.max
-               for update skip locked
-         ) as queued
-         order by queued.place
-         limit claim.max
-    );
-    if ids = '{}' then
+      ) as taken;
+    if rows is null then
         return;
     end if;
+    first := sorted[1];
+    last := sorted[cardinality(sorted)];
     return query
-    update rejoinder.event as e
-       set state = 'running',
-           worker = claim.worker,
-           attempt = e.attempt + 1,
-           max_attempts = claim.max_attempts,
-           at_most_once = claim.at_most_once,
-           claimed_at = started
-      from unnest(ids) as candidate (id)
-     where e.id = candidate.id
-    returning
-        e.id, e.place, e.attempt, (extract(epoch from e.deadline - started) * 1000)::integer,
-        e.ingress, e.endpoint, e.node, e.payload;
+    with running as (
+        update rejoinder.live as l
+           set worker = claim.worker,
+               attempt = l.attempt + 1,
+               max_attempts = claim.max_attempts,
+               at_most_once = claim.at_most_once,
+               claimed_at = started
+         where l.ctid = any (rows)
+        returning l.id, l.place, l.attempt, l.deadline, l.ingress, l.endpoint, l.node
+    )
+    select r.id, r.place, r.attempt, (extract(epoch from r.deadline - started) * 1000)::integer,
+           r.ingress, r.endpoint, r.node, p.payload
+      from running as r
+     cross join lateral (
+        select received.payload
+          from rejoinder.received
+         where received.id = r.id and received.id between first and last
+         limit 1
+     ) as p;
 end $$;
 
 -- Stores a batch of outcomes: 'answered' with its answer, 'failed' (no further attempt), 'retry' (queued again while
@@ -96,7 +137,7 @@ end $$;
 -- wake() for what was queued again.
 create function rejoinder.answer(
     worker integer, ids uuid[], places bigint[], outcomes text[], answers json[], codes text[], errors text[]
-) returns table (id uuid, state rejoinder.state)
+) returns table (id uuid, state rejoinder.state, attempt smallint, ingress integer)
 language plpgsql
 set enable_seqscan = off
 set enable_bitmapscan = off
@@ -111,36 +152,58 @@ begin
     perform rejoinder.commit_durably(true);
     if 'retry' = any (outcomes) then
         return query
-        update rejoinder.event as e
-           set state = 'queued',
-               place = nextval('rejoinder.place'),
+        update rejoinder.live as l
+           set place = nextval('rejoinder.place'),
                worker = null,
-               code = outcome.code,
-               error = outcome.error
-          from unnest(ids, places, outcomes, codes, errors) as outcome (id, place, outcome, code, error)
-         where outcome.outcome = 'retry'
-           and e.id = outcome.id
-               and e.place = outcome.place
-           and e.worker = answer.worker
-           and e.state = 'running'
-           and e.attempt < e.max_attempts
-           and e.deadline > finished
-        returning e.id, e.state;
+               claimed_at = null,
+               code = o.code,
+               error = o.error
+          from unnest(ids, places, outcomes, codes, errors) as o (id, place, outcome, code, error)
+         where o.outcome = 'retry'
+           and l.id = o.id
+           and l.place = o.place
+           and l.worker = answer.worker
+           and l.attempt < l.max_attempts
+           and l.deadline > finished
+        returning l.id, 'queued'::rejoinder.state, l.attempt, l.ingress;
     end if;
     return query
-    update rejoinder.event as e
-       set state = case outcome.outcome when 'retry' then 'failed' else outcome.outcome end::rejoinder.state,
-           finished_at = finished,
-           answer = outcome.answer,
-           code = outcome.code,
-           error = outcome.error
-      from unnest(ids, places, outcomes, answers, codes, errors)
-               as outcome (id, place, outcome, answer, code, error)
-     where e.id = outcome.id
-       and e.place = outcome.place
-       and e.worker = answer.worker
-       and e.state = 'running'
-    returning e.id, e.state;
+    with ended as (
+        delete from rejoinder.live as l
+         using unnest(ids, places, outcomes, answers, codes, errors) as o (id, place, outcome, answer, code, error)
+         where l.id = o.id and l.place = o.place and l.worker = answer.worker
+        returning l.id, l.place, o.outcome, l.attempt, l.ingress, l.enqueued_at, l.claimed_at, l.node, o.code, o.error, o.answer
+    )
+    insert into rejoinder.outcome (
+        id, place, state, attempt, ingress, worker, enqueued_at, claimed_at, finished_at, node, code, error, answer
+    )
+    select e.id, e.place, case e.outcome when 'retry' then 'failed' else e.outcome end::rejoinder.state, e.attempt, e.ingress,
+           answer.worker, e.enqueued_at, e.claimed_at, finished, e.node, e.code, e.error, e.answer
+      from ended as e
+    returning outcome.id, outcome.state, outcome.attempt, outcome.ingress;
+end $$;
+
+-- What a worker calls: answer(), and when that is on the disk what settle() does, in one round trip and one statement.
+-- "accepted" and "states" come back: the events whose outcomes were taken, with the states that they have now.
+create procedure rejoinder.answer_and_settle(
+    worker integer, ids uuid[], places bigint[], outcomes text[], answers json[], codes text[], errors text[],
+    inout accepted uuid[] default null, inout states text[] default null
+)
+language plpgsql as $$
+#variable_conflict use_column
+declare
+    attempts smallint[];
+    ingresses integer[];
+begin
+    select array_agg(a.id), array_agg(a.state::text), array_agg(a.attempt), array_agg(a.ingress)
+      into accepted, states, attempts, ingresses
+      from rejoinder.answer(worker, ids, places, outcomes, answers, codes, errors) as a;
+    commit;
+    perform set_config('synchronous_commit', 'off', true);
+    perform rejoinder.tell(array_agg(taken.ingress), array_agg(rejoinder.record(taken.id, taken.attempt, given.answer)))
+       from unnest(accepted, states, attempts, ingresses) as taken (id, state, attempt, ingress)
+       join unnest(ids, answers) as given (id, answer) on given.id = taken.id
+      where taken.state <> 'queued';
 end $$;
 
 -- What has become of these events, as far as they have come to an end: what an ingress replies with.
@@ -151,6 +214,8 @@ returns table (id uuid, state rejoinder.state, attempt smallint, code text, answ
 language plpgsql stable
 set enable_seqscan = off
 set enable_bitmapscan = off
+set enable_hashjoin = off
+set enable_mergejoin = off
 set plan_cache_mode = force_generic_plan
 as $$
 #variable_conflict use_column
@@ -160,32 +225,26 @@ declare
     last constant uuid := sorted[cardinality(sorted)];
 begin
     return query
-    select wanted.id, e.state, e.attempt, e.code, e.answer
+    select wanted.id, o.state, o.attempt, o.code, o.answer
       from unnest(sorted) as wanted (id)
      cross join lateral (
-        select event.state, event.attempt, event.code, event.answer
-          from rejoinder.event
-         where event.id = wanted.id and event.id between first and last
+        select outcome.state, outcome.attempt, outcome.code, outcome.answer
+          from rejoinder.outcome
+         where outcome.id = wanted.id and outcome.id between first and last
          limit 1
-     ) as e
-     where e.state not in ('queued', 'running');
+     ) as o;
 end $$;
 
--- What a worker runs, as the database sees it: after a lost connection it gives back what it knows nothing of.
+-- What a worker runs, as the database sees it: after a lost connection it gives back what it knows nothing of. Reads the
+-- whole of "live".
 create function rejoinder.held(worker integer) returns table (id uuid, place bigint)
-language plpgsql stable
-set enable_seqscan = off
-set enable_bitmapscan = off
-set enable_hashjoin = off
-set enable_mergejoin = off
-set plan_cache_mode = force_generic_plan
-as $$
+language plpgsql stable as $$
 #variable_conflict use_column
 begin
     return query
-    select e.id, e.place
-      from rejoinder.event as e
-     where e.state = 'running' and e.worker = held.worker;
+    select l.id, l.place
+      from rejoinder.live as l
+     where l.worker = held.worker;
 end $$;
 
 -- Gives claimed events back untouched, the attempt refunded: a worker drains.
@@ -203,48 +262,60 @@ declare
 begin
     perform rejoinder.commit_durably(false);
     with given_back as (
-        update rejoinder.event as e
-           set state = 'queued',
-               place = nextval('rejoinder.place'),
+        update rejoinder.live as l
+           set place = nextval('rejoinder.place'),
                worker = null,
                claimed_at = null,
-               attempt = e.attempt - 1
+               attempt = l.attempt - 1
           from unnest(ids, places) as claimed (id, place)
-         where e.id = claimed.id
-           and e.place = claimed.place
-           and e.worker = release.worker
-           and e.state = 'running'
-        returning e.node
+         where l.id = claimed.id and l.place = claimed.place and l.worker = release.worker
+        returning l.node
     )
     select coalesce(array_agg(node), '{}') into released from given_back;
     perform rejoinder.wake(released);
     return cardinality(released);
 end $$;
 
--- Ends events that nobody waits for any more ('cancelled': the caller has gone; 'expired': its deadline passed). A worker
--- that runs one of them is told, so that it can cancel the handler.
-create function rejoinder.abandon(ids uuid[], states rejoinder.state[], codes text[]) returns table (id uuid)
+-- Ends live events without an answer, each in a state and with a code of its own; returns those that were live.
+create function rejoinder.finish(ids uuid[], states rejoinder.state[], codes text[], errors text[] default null)
+returns table (id uuid, ingress integer, worker integer)
 language plpgsql
 set enable_seqscan = off
 set enable_bitmapscan = off
 set enable_hashjoin = off
 set enable_mergejoin = off
 set plan_cache_mode = force_generic_plan
+set jit = off
 as $$
+#variable_conflict use_column
+begin
+    return query
+    with ended as (
+        delete from rejoinder.live as l
+         using unnest(ids, states, codes, errors) as o (id, state, code, error)
+         where l.id = o.id
+        returning l.id, l.place, o.state, l.attempt, l.ingress, l.worker, l.enqueued_at, l.claimed_at, l.node, o.code,
+                  coalesce(o.error, l.error) as error
+    )
+    insert into rejoinder.outcome (
+        id, place, state, attempt, ingress, worker, enqueued_at, claimed_at, finished_at, node, code, error
+    )
+    select e.id, e.place, e.state, e.attempt, e.ingress, e.worker, e.enqueued_at, e.claimed_at, clock_timestamp(), e.node,
+           e.code, e.error
+      from ended as e
+    returning outcome.id, outcome.ingress, outcome.worker;
+end $$;
+
+-- Ends events that nobody waits for any more ('cancelled': the caller has gone; 'expired': its deadline passed). A worker
+-- that runs one of them is told, so that it can cancel the handler.
+create function rejoinder.abandon(ids uuid[], states rejoinder.state[], codes text[]) returns table (id uuid)
+language plpgsql as $$
 #variable_conflict use_column
 declare
     ended record;
 begin
     perform rejoinder.commit_durably(false);
-    for ended in
-        update rejoinder.event as e
-           set state = abandoned.state,
-               finished_at = clock_timestamp(),
-               code = abandoned.code
-          from unnest(ids, states, codes) as abandoned (id, state, code)
-         where e.id = abandoned.id and e.state in ('queued', 'running')
-        returning e.id, e.worker
-    loop
+    for ended in select f.id, f.worker from rejoinder.finish(ids, states, codes) as f loop
         id := ended.id;
         if ended.worker is not null then
             perform pg_notify(rejoinder.channel(ended.worker), 'cancel ' || ended.id);

@@ -8,53 +8,49 @@ begin
 end $$;
 
 -- Takes the running events of processes that are gone. Those that may run again are queued again at the end, or fail
--- where no attempt is left; with "final" also those that may not.
+-- where no attempt is left; with "final" also those that may not. Reads the whole of "live".
 create function rejoinder.give_up(workers integer[], final boolean) returns integer
 language plpgsql
-set enable_seqscan = off
-set enable_bitmapscan = off
-set enable_hashjoin = off
-set enable_mergejoin = off
-set plan_cache_mode = force_generic_plan
 set jit = off
 as $$
 #variable_conflict use_column
 declare
     started constant timestamptz := clock_timestamp();
-    queued text[];
-    failed_ids uuid[];
-    failed_ingresses integer[];
+    queued uuid[];
+    failed uuid[];
+    errors text[];
+    nodes text[];
 begin
-    with held as (
-        select e.id,
-               not e.at_most_once and e.attempt < e.max_attempts and e.deadline > started as again
-          from rejoinder.event as e
-         where e.state = 'running' and e.worker = any (workers) and (final or not e.at_most_once)
-           for update skip locked
-    ), lost as (
-        update rejoinder.event as e
-           set state = case when held.again then 'queued' else 'failed' end::rejoinder.state,
-               place = case when held.again then nextval('rejoinder.place') else e.place end,
-               worker = case when held.again then null else e.worker end,
-               finished_at = case when held.again then null else started end,
-               code = 'worker_lost',
-               error = 'its worker was lost in attempt ' || e.attempt
-          from held
-         where e.id = held.id
-        returning e.id, e.state, e.node, e.ingress
-    )
-    select coalesce(array_agg(node) filter (where state = 'queued'), '{}'),
-           coalesce(array_agg(id) filter (where state = 'failed'), '{}'),
-           coalesce(array_agg(ingress) filter (where state = 'failed'), '{}')
-      into queued, failed_ids, failed_ingresses
-      from lost;
+    select coalesce(array_agg(held.id) filter (where held.again), '{}'),
+           coalesce(array_agg(held.node) filter (where held.again), '{}'),
+           coalesce(array_agg(held.id) filter (where not held.again), '{}'),
+           coalesce(array_agg('its worker was lost in attempt ' || held.attempt) filter (where not held.again), '{}')
+      into queued, nodes, failed, errors
+      from (
+            select l.id, l.node, l.attempt,
+                   not l.at_most_once and l.attempt < l.max_attempts and l.deadline > started as again
+              from rejoinder.live as l
+             where l.worker = any (workers) and (final or not l.at_most_once)
+               for update skip locked
+      ) as held;
     if queued <> '{}' then
-        perform rejoinder.wake(queued);
+        update rejoinder.live as l
+           set place = nextval('rejoinder.place'),
+               worker = null,
+               claimed_at = null,
+               code = 'worker_lost',
+               error = 'its worker was lost in attempt ' || l.attempt
+         where l.id = any (queued);
+        perform rejoinder.wake(nodes);
     end if;
-    if failed_ids <> '{}' then
-        perform rejoinder.notify_ingresses(failed_ingresses, failed_ids);
+    if failed <> '{}' then
+        perform from rejoinder.finish(
+            failed, array_fill('failed'::rejoinder.state, array[cardinality(failed)]),
+            array_fill('worker_lost'::text, array[cardinality(failed)]), errors
+        );
+        perform rejoinder.settle(failed);
     end if;
-    return cardinality(queued) + cardinality(failed_ids);
+    return cardinality(queued) + cardinality(failed);
 end $$;
 
 -- A process that stops in order: its lanes go at once, and whatever it still holds is given to others.
@@ -95,7 +91,7 @@ declare
     end;
     suspect rejoinder.process;
     missing_for interval;
-    gone integer;
+    gone uuid[];
 begin
     requeued := 0;
     cancelled := 0;
@@ -119,11 +115,21 @@ begin
         delete from rejoinder.lane as l where l.process = suspect.id;
         update rejoinder.process as p set stopped_at = started, busy = 0 where p.id = suspect.id;
         if suspect.role = 'ingress' then
-            update rejoinder.event as e
-               set state = 'cancelled', finished_at = started, code = 'ingress_lost'
-             where e.state = 'queued' and e.ingress = suspect.id and e.place >= bury.after;
-            get diagnostics gone = row_count;
-            cancelled := cancelled + gone;
+            gone := array(
+                select queued.id
+                  from rejoinder.node as known
+                 cross join lateral (
+                    select l.id
+                      from rejoinder.live as l
+                     where l.node = known.name and l.place >= bury.after and l.worker is null and l.ingress = suspect.id
+                       for update skip locked
+                 ) as queued
+            );
+            perform from rejoinder.finish(
+                gone, array_fill('cancelled'::rejoinder.state, array[cardinality(gone)]),
+                array_fill('ingress_lost'::text, array[cardinality(gone)])
+            );
+            cancelled := cancelled + cardinality(gone);
         end if;
     end loop;
 end $$;
@@ -141,60 +147,49 @@ as $$
 #variable_conflict use_column
 declare
     started constant timestamptz := clock_timestamp();
-    ended_ids uuid[];
-    ended_ingresses integer[];
-    ended_workers integer[];
+    overdue uuid[];
+    ended record;
 begin
-    with overdue as (
-        select queued.id
+    overdue := array(
+        select late.id
           from rejoinder.node as known
          cross join lateral (
-            select e.id
-              from rejoinder.event as e
-             where e.state = 'queued'
-               and e.node = known.name
-               and e.place >= expire.after
-               and e.deadline <= started + known.takes
-             order by e.place
+            select l.id
+              from rejoinder.live as l
+             where l.node = known.name
+               and l.place >= expire.after
+               and l.deadline <= case when l.worker is null then started + known.takes else started - interval '2 seconds' end
+             order by l.place
              limit 10000
                for update skip locked
-         ) as queued
-    ), gone as (
-        update rejoinder.event as e
-           set state = 'expired', finished_at = started, code = 'expired'
-          from overdue
-         where e.id = overdue.id
-        returning e.id, e.ingress, null::integer as worker
-    ), stuck as (
-        update rejoinder.event as e
-           set state = 'expired', finished_at = started, code = 'expired'
-         where e.state = 'running' and e.deadline < started - interval '2 seconds'
-        returning e.id, e.ingress, e.worker
-    ), ended as (
-        select id, ingress, worker from gone
-        union all
-        select id, ingress, worker from stuck
-    )
-    select coalesce(array_agg(id), '{}'), coalesce(array_agg(ingress), '{}'), coalesce(array_agg(worker), '{}')
-      into ended_ids, ended_ingresses, ended_workers
-      from ended;
-    if ended_ids <> '{}' then
-        perform rejoinder.notify_ingresses(ended_ingresses, ended_ids);
-        perform pg_notify(rejoinder.channel(u.worker), 'cancel ' || u.id)
-           from unnest(ended_ids, ended_workers) as u (id, worker)
-          where u.worker is not null;
+         ) as late
+    );
+    if overdue = '{}' then
+        return 0;
     end if;
-    return cardinality(ended_ids);
+    for ended in
+        select f.id, f.worker
+          from rejoinder.finish(
+            overdue, array_fill('expired'::rejoinder.state, array[cardinality(overdue)]),
+            array_fill('expired'::text, array[cardinality(overdue)])
+          ) as f
+         where f.worker is not null
+    loop
+        perform pg_notify(rejoinder.channel(ended.worker), 'cancel ' || ended.id);
+    end loop;
+    perform rejoinder.settle(overdue);
+    return cardinality(overdue);
 end $$;
 
 -- Every 500 ms by the process that holds the maintenance lock, and by each worker as it starts. "after" is the caller's
--- low-water mark, as in claim().
+-- low-water mark, as in claim(); "emptied" its next one: what is found is all that was queued below it.
 create function rejoinder.recover(
-    after bigint default 0, out requeued integer, out cancelled integer, out expired integer
+    after bigint default 0, out requeued integer, out cancelled integer, out expired integer, out emptied bigint
 )
 language plpgsql as $$
 begin
     perform rejoinder.commit_durably(false);
+    emptied := rejoinder.high_water();
     select buried.requeued, buried.cancelled into requeued, cancelled from rejoinder.bury(recover.after) as buried;
     expired := rejoinder.expire(recover.after);
 end $$;
@@ -210,61 +205,76 @@ as $$
 declare
     kept_since constant timestamptz := clock_timestamp() - (select retention from rejoinder.setting);
     today constant timestamptz := date_trunc('day', clock_timestamp(), 'UTC');
+    parent text;
     day timestamptz;
     partition text;
 begin
     made := 0;
     dropped := 0;
-    for day in select generate_series(today, today + interval '2 days', interval '1 day') loop
-        partition := 'event_' || to_char(day at time zone 'UTC', 'YYYYMMDD');
-        continue when to_regclass('rejoinder.' || partition) is not null;
-        begin
-            -- Made apart and then attached, which lets enqueue and claim go on meanwhile.
-            execute format(
-                'create table rejoinder.%I (like rejoinder.event including defaults including constraints)', partition
-            );
-            execute format(
-                'alter table rejoinder.event attach partition rejoinder.%I for values from (%L) to (%L)',
-                partition, rejoinder.id_at(day), rejoinder.id_at(day + interval '1 day')
-            );
-            made := made + 1;
-        exception
-        when lock_not_available or check_violation then
-            -- Somebody is in the way, or the default partition has rows of that day already: they are served there.
-            raise warning 'partition % was not made: %', partition, sqlerrm;
-        when duplicate_table or unique_violation then
-            null; -- somebody else has made it in this very moment
-        end;
-    end loop;
+    foreach parent in array array['received', 'outcome'] loop
+        for day in select generate_series(today, today + interval '2 days', interval '1 day') loop
+            partition := parent || '_' || to_char(day at time zone 'UTC', 'YYYYMMDD');
+            continue when to_regclass('rejoinder.' || partition) is not null;
+            begin
+                -- Made apart and then attached, which lets enqueue and claim go on meanwhile.
+                execute format(
+                    'create table rejoinder.%I (like rejoinder.%I including defaults including constraints)',
+                    partition, parent
+                );
+                execute format(
+                    'alter table rejoinder.%I attach partition rejoinder.%I for values from (%L) to (%L)',
+                    parent, partition, rejoinder.id_at(day), rejoinder.id_at(day + interval '1 day')
+                );
+                made := made + 1;
+            exception
+            when lock_not_available or check_violation then
+                -- Somebody is in the way, or the default partition has rows of that day already: they are served there.
+                raise warning 'partition % was not made: %', partition, sqlerrm;
+            when duplicate_table or unique_violation then
+                null; -- somebody else has made it in this very moment
+            end;
+        end loop;
 
-    for partition, day in
-        select c.relname, to_date(right(c.relname, 8), 'YYYYMMDD')::timestamp at time zone 'UTC'
-          from pg_inherits as i
-          join pg_class as c on c.oid = i.inhrelid
-         where i.inhparent = 'rejoinder.event'::regclass and c.relname ~ '^event_[0-9]{8}$'
-         order by c.relname
-    loop
-        continue when day + interval '1 day' >= kept_since;
-        begin
-            execute format('drop table rejoinder.%I', partition);
-            dropped := dropped + 1;
-        exception when lock_not_available then
-            raise warning 'partition % was not dropped yet: %', partition, sqlerrm;
-        end;
+        for partition, day in
+            select c.relname, to_date(right(c.relname, 8), 'YYYYMMDD')::timestamp at time zone 'UTC'
+              from pg_inherits as i
+              join pg_class as c on c.oid = i.inhrelid
+             where i.inhparent = ('rejoinder.' || parent)::regclass and c.relname ~ '_[0-9]{8}$'
+             order by c.relname
+        loop
+            continue when day + interval '1 day' >= kept_since;
+            -- An old event that was queued again still needs its payload.
+            continue when parent = 'received' and exists (
+                select from rejoinder.live as l
+                 where l.id >= rejoinder.id_at(day) and l.id < rejoinder.id_at(day + interval '1 day')
+            );
+            begin
+                execute format('drop table rejoinder.%I', partition);
+                dropped := dropped + 1;
+            exception when lock_not_available then
+                raise warning 'partition % was not dropped yet: %', partition, sqlerrm;
+            end;
+        end loop;
     end loop;
-    delete from rejoinder.event_default as e
-     where e.id < rejoinder.id_at(kept_since) and e.state not in ('queued', 'running');
+    delete from rejoinder.received_default as r
+     where r.id < rejoinder.id_at(kept_since) and not exists (select from rejoinder.live as l where l.id = r.id);
+    delete from rejoinder.outcome_default as o where o.id < rejoinder.id_at(kept_since);
     delete from rejoinder.process as p where p.stopped_at < kept_since;
 
     update rejoinder.node as n
        set takes = recent.takes
       from (
-            select e.node, percentile_disc(0.5) within group (order by e.finished_at - e.claimed_at) as takes
-              from rejoinder.event as e
-             where e.id >= rejoinder.id_at(clock_timestamp() - interval '2 minutes')
-               and e.state = 'answered'
-               and e.claimed_at is not null
-             group by e.node
+            select o.node, percentile_disc(0.5) within group (order by o.finished_at - o.claimed_at) as takes
+              from (
+                    -- The latest are enough: so many that it takes no longer where there are more.
+                    select latest.node, latest.state, latest.claimed_at, latest.finished_at
+                      from rejoinder.outcome as latest
+                     where latest.id >= rejoinder.id_at(clock_timestamp() - interval '2 minutes')
+                     order by latest.id desc
+                     limit 20000
+              ) as o
+             where o.state = 'answered' and o.claimed_at is not null
+             group by o.node
       ) as recent
      where recent.node = n.name and n.takes is distinct from recent.takes;
 end $$;

@@ -14,7 +14,7 @@ begin
     if not found then
         raise exception 'event % is %: only a queued or running one can be cancelled', id, event.state;
     end if;
-    perform rejoinder.notify_ingresses(array[event.ingress], array[id]);
+    perform rejoinder.settle(array[id]);
     return 'cancelled';
 end $$;
 
@@ -26,18 +26,17 @@ language plpgsql as $$
 declare
     event rejoinder.event;
 begin
-    select e.* into event from rejoinder.event as e where e.id = retry.id for update;
+    select e.* into event from rejoinder.event as e where e.id = retry.id;
     if event.id is null then
         raise exception 'there is no event %', id
             using hint = 'select id from rejoinder.recent where state <> ''answered'' limit 20';
     end if;
-    if event.state not in ('failed', 'expired', 'cancelled') then
+    delete from rejoinder.outcome as o where o.id = retry.id and o.state in ('failed', 'expired', 'cancelled');
+    if not found then
         raise exception 'event % is %: only a failed, expired or cancelled one can be retried', id, event.state;
     end if;
-    update rejoinder.event as e
-       set state = 'queued', place = nextval('rejoinder.place'), attempt = 0, ingress = null, worker = null,
-           claimed_at = null, finished_at = null, code = null, error = null, deadline = clock_timestamp() + time_left
-     where e.id = retry.id;
+    insert into rejoinder.live (id, enqueued_at, deadline, endpoint, node)
+    values (id, clock_timestamp(), clock_timestamp() + time_left, event.endpoint, event.node);
     perform rejoinder.wake(array[event.node]);
     return 'queued';
 end $$;
@@ -48,24 +47,30 @@ language plpgsql as $$
 #variable_conflict use_column
 declare
     event rejoinder.event;
+    ended rejoinder.live;
 begin
     if coalesce(btrim(message), '') = '' then
         raise exception 'the message is empty: Haptik would treat that as a bot break';
     end if;
-    select e.* into event from rejoinder.event as e where e.id = answer_by_hand.id for update;
+    select e.* into event from rejoinder.event as e where e.id = answer_by_hand.id;
     if event.id is null then
         raise exception 'there is no event %', id using hint = 'select id from rejoinder.queue';
     end if;
-    if event.state not in ('queued', 'running') then
+    delete from rejoinder.live as l where l.id = answer_by_hand.id returning l.* into ended;
+    if ended.id is null then
         raise exception 'event % is already %', id, event.state;
     end if;
-    update rejoinder.event as e
-       set state = 'answered', finished_at = clock_timestamp(), code = 'by_hand',
-           answer = json_build_object('status', status, 'response', json_build_array(message))
-     where e.id = answer_by_hand.id;
-    perform rejoinder.notify_ingresses(array[event.ingress], array[id]);
-    if event.worker is not null then
-        perform pg_notify(rejoinder.channel(event.worker), 'cancel ' || id);
+    insert into rejoinder.outcome (
+        id, place, state, attempt, ingress, worker, enqueued_at, claimed_at, finished_at, node, code, answer
+    ) values (
+        id, ended.place, 'answered', ended.attempt, ended.ingress, ended.worker, ended.enqueued_at, ended.claimed_at,
+        clock_timestamp(), ended.node, 'by_hand', json_build_object('status', status, 'response', json_build_array(message))
+    );
+    perform rejoinder.settle(array[id]);
+    -- The one notification that waits for the disk: its reply must not be lost, and nothing else is in a hurry here.
+    perform rejoinder.commit_durably(true);
+    if ended.worker is not null then
+        perform pg_notify(rejoinder.channel(ended.worker), 'cancel ' || id);
     end if;
     return 'answered';
 end $$;

@@ -1,18 +1,17 @@
 -- What one sees from psql. No view shows a payload; \d+ explains each column.
 
 create view rejoinder.queue as
-select e.id,
-       e.node,
-       e.state,
-       date_trunc('milliseconds', clock_timestamp() - e.enqueued_at) as age,
-       date_trunc('milliseconds', e.deadline - clock_timestamp()) as time_left,
-       e.attempt,
-       p.name || ' (' || e.worker || ')' as worker,
-       e.endpoint
-  from rejoinder.event as e
-  left join rejoinder.process as p on p.id = e.worker
- where e.state in ('queued', 'running')
- order by e.place;
+select l.id,
+       l.node,
+       case when l.worker is null then 'queued' else 'running' end::rejoinder.state as state,
+       date_trunc('milliseconds', clock_timestamp() - l.enqueued_at) as age,
+       date_trunc('milliseconds', l.deadline - clock_timestamp()) as time_left,
+       l.attempt,
+       p.name || ' (' || l.worker || ')' as worker,
+       l.endpoint
+  from rejoinder.live as l
+  left join rejoinder.process as p on p.id = l.worker
+ order by l.place;
 comment on view rejoinder.queue is 'The live events: queued or running, oldest place first.';
 comment on column rejoinder.queue.id is 'The event''s id, a UUIDv7; takes cancel(id) and answer_by_hand(id, text).';
 comment on column rejoinder.queue.node is 'The system name of the bot''s node that called.';
@@ -24,20 +23,18 @@ comment on column rejoinder.queue.worker is 'Name and id of the worker that runs
 comment on column rejoinder.queue.endpoint is 'The path that was called.';
 
 create view rejoinder.recent as
-select e.id,
-       e.node,
-       e.finished_at as finished,
-       date_trunc('milliseconds', coalesce(e.claimed_at, e.finished_at) - e.enqueued_at) as waited,
-       date_trunc('milliseconds', e.finished_at - e.claimed_at) as took,
-       e.state,
-       e.attempt,
-       e.answer,
-       e.code,
-       e.error,
-       e.endpoint
-  from rejoinder.event as e
- where e.state not in ('queued', 'running')
- order by e.id desc;
+select o.id,
+       o.node,
+       o.finished_at as finished,
+       date_trunc('milliseconds', coalesce(o.claimed_at, o.finished_at) - o.enqueued_at) as waited,
+       date_trunc('milliseconds', o.finished_at - o.claimed_at) as took,
+       o.state,
+       o.attempt,
+       o.answer,
+       o.code,
+       o.error
+  from rejoinder.outcome as o
+ order by o.id desc;
 comment on view rejoinder.recent is 'The finished events, newest first, for as long as they are kept. Put a limit on it.';
 comment on column rejoinder.recent.id is 'The event''s id, a UUIDv7; takes retry(id) when it has no answer.';
 comment on column rejoinder.recent.node is 'The system name of the bot''s node that called.';
@@ -49,23 +46,39 @@ comment on column rejoinder.recent.attempt is 'How many attempts it took.';
 comment on column rejoinder.recent.answer is 'The answer, as it was sent to Haptik.';
 comment on column rejoinder.recent.code is 'Why there is no answer, in a word, or by_hand.';
 comment on column rejoinder.recent.error is 'What the last failed attempt said.';
-comment on column rejoinder.recent.endpoint is 'The path that was called.';
+
+comment on view rejoinder.event is 'Every event that is kept, but for its payload, which is in rejoinder.received: where id = ''...''.';
+comment on column rejoinder.event.id is 'The event''s id, a UUIDv7.';
+comment on column rejoinder.event.place is 'Its last place in the queue; with the id, the token of a claim.';
+comment on column rejoinder.event.state is 'queued, running, answered, failed, expired or cancelled.';
+comment on column rejoinder.event.attempt is 'How often it has been claimed.';
+comment on column rejoinder.event.max_attempts is 'How often it may be; null when it has come to its end.';
+comment on column rejoinder.event.at_most_once is 'Whether it may be started once only; null when it has come to its end.';
+comment on column rejoinder.event.ingress is 'The process that received it.';
+comment on column rejoinder.event.worker is 'The process that runs it, or ran its last attempt.';
+comment on column rejoinder.event.enqueued_at is 'When it was enqueued.';
+comment on column rejoinder.event.deadline is 'By when its caller must have a reply.';
+comment on column rejoinder.event.claimed_at is 'When its last attempt started; null while it is queued, and when it was never claimed.';
+comment on column rejoinder.event.finished_at is 'When it came to its end.';
+comment on column rejoinder.event.endpoint is 'The path that was called.';
+comment on column rejoinder.event.node is 'The system name of the bot''s node that called.';
+comment on column rejoinder.event.code is 'Why its last attempt failed or there is no answer, in a word, or by_hand.';
+comment on column rejoinder.event.error is 'What the last failed attempt said.';
+comment on column rejoinder.event.answer is 'The answer, as it was sent to Haptik.';
 
 create view rejoinder.overview as
 with live as (
-    select e.node,
-           count(*) filter (where e.state = 'queued') as queued,
-           count(*) filter (where e.state = 'running') as running,
-           clock_timestamp() - min(e.enqueued_at) as oldest
-      from rejoinder.event as e
-     where e.state in ('queued', 'running')
-     group by e.node
+    select l.node,
+           count(*) filter (where l.worker is null) as queued,
+           count(*) filter (where l.worker is not null) as running,
+           clock_timestamp() - min(l.enqueued_at) as oldest
+      from rejoinder.live as l
+     group by l.node
 ), finished as (
-    select e.node, e.state, e.finished_at > clock_timestamp() - interval '1 minute' as last_minute,
-           extract(epoch from e.finished_at - e.enqueued_at) * 1000 as milliseconds
-      from rejoinder.event as e
-     where e.id >= rejoinder.id_at(clock_timestamp() - interval '1 hour')
-       and e.state not in ('queued', 'running')
+    select o.node, o.state, o.finished_at > clock_timestamp() - interval '1 minute' as last_minute,
+           extract(epoch from o.finished_at - o.enqueued_at) * 1000 as milliseconds
+      from rejoinder.outcome as o
+     where o.id >= rejoinder.id_at(clock_timestamp() - interval '1 hour')
 ), counted as (
     select f.node,
            count(*) filter (where f.state = 'answered' and f.last_minute) as answered_minute,
@@ -155,7 +168,12 @@ comment on function rejoinder.wake is 'Wakes idle workers for these nodes, unles
 comment on function rejoinder.pass_on is 'A full lane wakes another for what it leaves in the queue.';
 comment on function rejoinder.attend is 'Says that a lane is eager, idle or full.';
 comment on function rejoinder.answer is 'Stores a batch of outcomes; accepts those whose claim is still the current one.';
-comment on function rejoinder.settle is 'After answer(): tells an ingress which of its events have come to an end.';
+comment on procedure rejoinder.enqueue_and_wake is 'enqueue(), and when that has committed wake().';
+comment on procedure rejoinder.answer_and_settle is 'answer(), and when that is on the disk settle().';
+comment on function rejoinder.tell is 'Notifies ingresses of what has come to an end.';
+comment on function rejoinder.record is 'What an ingress is told of an event that has come to an end.';
+comment on function rejoinder.settle is 'After answer(): tells the ingresses what has become of their events.';
+comment on function rejoinder.finish is 'Ends live events without an answer.';
 comment on function rejoinder.results is 'What has become of these events, as far as they have come to an end.';
 comment on function rejoinder.held is 'The claims that a worker holds.';
 comment on function rejoinder.release is 'Gives claimed events back untouched.';
@@ -167,6 +185,7 @@ comment on function rejoinder.retry is 'For an operator: queues an event again t
 comment on function rejoinder.answer_by_hand is 'For an operator: answers a waiting caller, select rejoinder.answer_by_hand(id, ''text'').';
 comment on function rejoinder.register is 'Registers a process on the session that stands for it.';
 comment on function rejoinder.deregister is 'Takes a process off in order.';
+comment on function rejoinder.is_spare is 'Whether enough other idle lanes listen for a process''s to be spared that.';
 comment on function rejoinder.heartbeat is 'Once a second by every process.';
 comment on function rejoinder.unserved is 'The nodes of a list that no live worker serves.';
 comment on function rejoinder.high_water is 'The last place given out.';
@@ -179,7 +198,7 @@ select what, name, explanation
           from pg_class as c
          where c.relnamespace = 'rejoinder'::regnamespace and c.relkind = 'v'
         union all
-        select 2, 'function',
+        select 2, case p.prokind when 'p' then 'procedure' else 'function' end,
                p.proname || '(' || pg_get_function_identity_arguments(p.oid) || ')',
                obj_description(p.oid, 'pg_proc')
           from pg_proc as p
@@ -188,6 +207,6 @@ select what, name, explanation
  where explanation is not null
  order by part, name;
 comment on view rejoinder.help is 'Every view and function, one line each.';
-comment on column rejoinder.help.what is 'view or function.';
+comment on column rejoinder.help.what is 'view, function or procedure.';
 comment on column rejoinder.help.name is 'Its name, with the arguments of a function; all are in the schema rejoinder.';
 comment on column rejoinder.help.explanation is 'What it does.';

@@ -1,3 +1,3 @@
 -- $1 process, $2 busy slots
-select live, maintains
+select live, maintains, spare
   from rejoinder.heartbeat($1, $2)

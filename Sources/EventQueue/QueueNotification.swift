@@ -1,0 +1,53 @@
+import PostgresClient
+
+/// What a process is told on its channel.
+enum QueueNotification: Sendable, Hashable {
+    /// To an ingress: these events have come to an end.
+    case done([Settled])
+    /// To a worker: one of its lanes may find something.
+    case wake(lane: Int32)
+    /// To a worker: nobody waits for this event any more.
+    case cancel(EventID)
+
+    /// An event that has come to an end, with its answer where that is short.
+    struct Settled: Sendable, Hashable {
+        let id: EventID
+        /// Nil where one must ask for what has become of it.
+        let answer: Answer?
+    }
+
+    struct Answer: Sendable, Hashable {
+        let attempt: Int
+        let bytes: [UInt8]
+    }
+
+    /// Reads what `rejoinder.settle`, `wake` and `abandon` send; nil for anything else, which may come from a later version.
+    init?(payload: String) {
+        let text = payload.utf8
+        let kind = text.prefix { $0 != UInt8(ascii: " ") && $0 != Self.separator }
+        let rest = text[kind.endIndex...]
+        switch String(Substring(kind)) {
+        case "done":
+            self = .done(rest.split(separator: Self.separator).compactMap(Self.settled))
+        case "wake":
+            guard let lane = Int32(Substring(rest.dropFirst())) else { return nil }
+            self = .wake(lane: lane)
+        case "cancel":
+            guard let id = EventID(Substring(rest.dropFirst())) else { return nil }
+            self = .cancel(id)
+        default:
+            return nil
+        }
+    }
+
+    /// A record separator comes before each record (RFC 7464), and never in a JSON text.
+    private static let separator: UInt8 = 0x1E
+
+    /// `ID`, or `ID ATTEMPT ANSWER`.
+    private static func settled(_ record: Substring.UTF8View) -> Settled? {
+        let parts = record.split(separator: UInt8(ascii: " "), maxSplits: 2)
+        guard let id = parts.first.flatMap({ EventID(Substring($0)) }) else { return nil }
+        guard parts.count == 3, let attempt = Int(Substring(parts[1])) else { return Settled(id: id, answer: nil) }
+        return Settled(id: id, answer: Answer(attempt: attempt, bytes: Array(parts[2])))
+    }
+}

@@ -1,0 +1,133 @@
+import EventQueue
+import NIOCore
+import NIOHTTP1
+
+/// Takes the calls of one connection, one at a time, and writes their responses.
+final class CallHandler: ChannelInboundHandler {
+    typealias InboundIn = HTTPServerRequestPart
+    typealias OutboundOut = HTTPServerResponsePart
+
+    private struct Call {
+        let head: HTTPRequestHead
+        let endpoint: Endpoint
+        let arrived: ContinuousClock.Instant
+        var body: [UInt8] = []
+    }
+
+    private enum State {
+        case idle
+        case reading(Call)
+        /// The response is out already; the rest of the request is of no interest.
+        case skipping
+        case waiting(EventID)
+    }
+
+    private let calls: Calls
+    private var state = State.idle
+    private var date = HTTPDate()
+    /// The request's connection ends with its response.
+    private var isLast = false
+
+    init(_ calls: Calls) {
+        self.calls = calls
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        switch Self.unwrapInboundIn(data) {
+        case .head(let head): self.begin(head, context)
+        case .body(let buffer): self.append(buffer, context)
+        case .end: self.end(context)
+        }
+    }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        // In its turn: whatever was under way has its response.
+        if case .some(ChannelEvent.inputClosed) = event as? ChannelEvent { context.close(promise: nil) }
+        context.fireUserInboundEventTriggered(event)
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        self.hungUp()
+        context.fireChannelInactive()
+    }
+
+    /// The caller has closed its side: it waits for nothing any more.
+    func hungUp() {
+        guard case .waiting(let id) = self.state else { return }
+        self.state = .skipping
+        self.calls.queue.abandon(id)
+    }
+
+    // MARK: Request
+
+    private func begin(_ head: HTTPRequestHead, _ context: ChannelHandlerContext) {
+        self.isLast = head.version == .http1_0 || !head.isKeepAlive
+        self.state = .skipping
+        guard let endpoint = self.calls.endpoint(of: head.uri) else {
+            return self.respond(context, .problem(.notFound))
+        }
+        switch head.method {
+        case .POST: break
+        case .GET: return self.respond(context, .greeting(isHeadOnly: false))
+        case .HEAD: return self.respond(context, .greeting(isHeadOnly: true))
+        default: return self.respond(context, .problem(.method))
+        }
+        guard !head.headers.contains(name: "content-encoding") else {
+            return self.respond(context, .problem(.contentEncoding, closing: true))
+        }
+        var call = Call(head: head, endpoint: endpoint, arrived: .now)
+        if let length = head.headers.first(name: "content-length").flatMap({ Int($0) }) {
+            guard length <= self.calls.bodyBytes else {
+                return self.respond(context, .problem(.bodyTooLarge, closing: true))
+            }
+            call.body.reserveCapacity(length)
+        }
+        self.state = .reading(call)
+    }
+
+    private func append(_ buffer: ByteBuffer, _ context: ChannelHandlerContext) {
+        guard case .reading(var call) = self.state else { return }
+        self.state = .skipping  // Leaves the call's body to one owner.
+        guard call.body.count + buffer.readableBytes <= self.calls.bodyBytes else {
+            return self.respond(context, .problem(.bodyTooLarge, closing: true))
+        }
+        buffer.withUnsafeReadableBytes { call.body.append(contentsOf: $0) }
+        self.state = .reading(call)
+    }
+
+    private func end(_ context: ChannelHandlerContext) {
+        guard case .reading(let call) = self.state else {
+            self.state = .idle
+            return
+        }
+        let event: NewEvent
+        do throws(Calls.Refusal) {
+            event = try Calls.event(call.head, call.body, call.endpoint, arrived: call.arrived)
+        } catch {
+            self.state = .idle
+            return self.respond(context, .problem(error.problem, detail: error.detail))
+        }
+        self.state = .waiting(event.id)
+        let eventLoop = context.eventLoop
+        let loopBound = NIOLoopBound((self, context), eventLoop: eventLoop)
+        self.calls.queue.enter(event) { outcome in
+            eventLoop.execute {
+                let (handler, context) = loopBound.value
+                handler.state = .idle
+                handler.respond(context, handler.calls.reply(to: event, call.endpoint, outcome, arrived: call.arrived))
+            }
+        }
+    }
+
+    // MARK: Response
+
+    private func respond(_ context: ChannelHandlerContext, _ response: CallResponse) {
+        var response = response
+        response.closes = response.closes || self.isLast
+        context.write(Self.wrapOutboundOut(.head(response.head(date: self.date.now()))), promise: nil)
+        if !response.isHeadOnly {
+            context.write(Self.wrapOutboundOut(.body(.byteBuffer(response.body))), promise: nil)
+        }
+        context.writeAndFlush(Self.wrapOutboundOut(.end(nil)), promise: nil)
+    }
+}

@@ -1,0 +1,18 @@
+package import EventQueue
+package import ServiceLifecycle
+
+/// What the ingress hands calls to, and has their outcomes from.
+package protocol CallQueue: Service {
+    /// Whether calls are taken at this moment.
+    var isReady: Bool { get }
+
+    /// Hands an event in; `onOutcome` is called once, on any thread, at the latest a moment after the event's deadline.
+    ///
+    /// It must not block.
+    func enter(_ event: NewEvent, onOutcome: @escaping @Sendable (Outcome) -> Void)
+
+    /// The caller has gone: ends the wait for the outcome.
+    func abandon(_ id: EventID)
+}
+
+extension IngressQueue: CallQueue {}

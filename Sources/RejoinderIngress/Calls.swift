@@ -1,0 +1,118 @@
+import EventQueue
+import HTTPTypes
+import HaptikWebhook
+import Logging
+import NIOCore
+import NIOHTTP1
+
+/// What a call is held to, and where it goes: shared by all connections.
+///
+/// request → verify → enqueue → … → reply
+struct Calls: Sendable {
+    private let endpoints: [String: Endpoint]
+    let bodyBytes: Int
+    let queue: any CallQueue
+    let logger: Logger
+
+    init(options: IngressOptions, queue: any CallQueue, logger: Logger) {
+        self.endpoints = Dictionary(options.endpoints.map { ($0.path, $0) }) { first, _ in first }
+        self.bodyBytes = options.bodyBytes
+        self.queue = queue
+        self.logger = logger
+    }
+
+    /// The endpoint of a request's target, in origin or absolute form (RFC 9112, 3.2).
+    func endpoint(of target: String) -> Endpoint? {
+        if let endpoint = self.endpoints[target] { return endpoint }
+        var path = target[...]
+        if !path.hasPrefix("/"), let scheme = path.firstRange(of: "://") {
+            path = path[scheme.upperBound...]
+            path = path.firstIndex(of: "/").map { path[$0...] } ?? "/"
+        }
+        return self.endpoints[String(path.prefix { $0 != "?" && $0 != "#" })]
+    }
+
+    /// A request that goes no further.
+    struct Refusal: Error {
+        let problem: Problem
+        var detail: String?
+    }
+
+    /// The event that a request brings, verified over its exact bytes before anything of them is parsed.
+    static func event(
+        _ head: HTTPRequestHead,
+        _ body: [UInt8],
+        _ endpoint: Endpoint,
+        arrived: ContinuousClock.Instant
+    ) throws(Refusal) -> NewEvent {
+        if let verifier = endpoint.verifier {
+            let signatures = head.headers["x-hub-signature"]
+            guard signatures.count == 1, verifier.verify(header: signatures[0], body: body) else {
+                throw Refusal(problem: .signature)
+            }
+        }
+        guard Self.isJSON(head.headers.first(name: "content-type")) else { throw Refusal(problem: .contentType) }
+        guard !body.isEmpty else { throw Refusal(problem: .emptyBody) }
+        let envelope: Envelope
+        do throws(ContractError) {
+            envelope = try Envelope(checking: body)
+        } catch {
+            throw Refusal(problem: .contract, detail: error.message)
+        }
+        return NewEvent(
+            endpoint: endpoint.path,
+            node: envelope.node,
+            payload: body,
+            deadline: arrived + endpoint.deadline
+        )
+    }
+
+    private static func isJSON(_ contentType: String?) -> Bool {
+        if contentType == "application/json" { return true }
+        guard let type = contentType?.split(separator: ";", maxSplits: 1).first else { return false }
+        return type.filter { $0 != " " && $0 != "\t" }.lowercased() == "application/json"
+    }
+
+    /// The answer that goes to Haptik byte for byte, or why there is none.
+    func reply(
+        to event: NewEvent,
+        _ endpoint: Endpoint,
+        _ outcome: Outcome,
+        arrived: ContinuousClock.Instant
+    ) -> CallResponse {
+        let problem: Problem
+        switch outcome {
+        case .answered(let answer, _):
+            self.logger.debug("replied", metadata: Self.metadata(event, arrived))
+            return .answer(answer)
+        case .failed("refused", _): problem = .refused
+        case .failed("invalid_reply", _): problem = .invalidReply
+        case .failed("worker_lost", _): problem = .workerLost
+        case .failed: problem = .handlerFailed
+        case .expired: problem = .noReply
+        case .cancelled: problem = .cancelled
+        case .abandoned: problem = .hungUp
+        case .unserved: problem = .noWorker
+        case .unavailable: problem = .databaseAway
+        case .overloaded: problem = .overloaded
+        case .rejected: problem = .contract
+        }
+        var metadata = Self.metadata(event, arrived)
+        metadata["code"] = "\(problem.rawValue)"
+        metadata["status"] = "\(problem.status.code)"
+        self.logger.log(level: problem == .hungUp ? .debug : .warning, "no reply", metadata: metadata)
+        if let fallback = endpoint.fallback, problem.hasFallback, let answer = try? fallback.encoded() {
+            return .answer(answer, insteadOf: problem)
+        }
+        return .problem(problem, event: event.id)
+    }
+
+    private static func metadata(_ event: NewEvent, _ arrived: ContinuousClock.Instant) -> Logger.Metadata {
+        [
+            "event.id": "\(event.id)",
+            "endpoint": "\(event.endpoint)",
+            "node": "\(event.node)",
+            "ms": "\((ContinuousClock.now - arrived).milliseconds)",
+        ]
+    }
+}

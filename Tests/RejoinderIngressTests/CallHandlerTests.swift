@@ -1,0 +1,188 @@
+import EventQueue
+import HaptikWebhook
+import Logging
+import NIOCore
+import NIOEmbedded
+import NIOHTTP1
+import ServiceLifecycle
+import Synchronization
+import Testing
+
+@testable import RejoinderIngress
+
+@Suite("a connection's calls")
+struct CallHandlerTests {
+    /// Keeps what is handed in, and answers when it is told to.
+    final class HeldQueue: CallQueue {
+        struct State {
+            var entered: [(event: NewEvent, onOutcome: @Sendable (Outcome) -> Void)] = []
+            var abandoned: [EventID] = []
+        }
+
+        let state = Mutex(State())
+        let isReady = true
+
+        func enter(_ event: NewEvent, onOutcome: @escaping @Sendable (Outcome) -> Void) {
+            self.state.withLock { $0.entered.append((event, onOutcome)) }
+        }
+
+        func abandon(_ id: EventID) { self.state.withLock { $0.abandoned.append(id) } }
+
+        func run() async throws {}
+    }
+
+    static let body =
+        #"{"node":"n","event":"API_INTEGRATION","user":{},"entities":{"a":[{"entity_value":"1"}]}}"#
+
+    let queue = HeldQueue()
+    let channel = EmbeddedChannel()
+
+    init() throws {
+        let options = IngressOptions(
+            endpoints: [Endpoint(path: "/webhook", verifier: nil, deadline: .seconds(29), fallback: nil)]
+        )
+        let calls = Calls(
+            options: options,
+            queue: self.queue,
+            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+        )
+        let handler = CallHandler(calls)
+        try self.channel.pipeline.syncOperations.addHandlers(
+            ConnectionGuard(limits: ConnectionGuard.Limits(options)) { handler.hungUp() },
+            HTTPServerPipelineHandler(),
+            handler
+        )
+        try self.channel.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: 1)).wait()
+    }
+
+    private func send(
+        _ method: HTTPMethod,
+        _ target: String,
+        version: HTTPVersion = .http1_1,
+        _ fields: HTTPHeaders = ["content-type": "application/json"],
+        body: String? = nil
+    ) throws {
+        try self.channel.writeInbound(
+            HTTPServerRequestPart.head(
+                HTTPRequestHead(version: version, method: method, uri: target, headers: fields)
+            )
+        )
+        if let body { try self.channel.writeInbound(HTTPServerRequestPart.body(ByteBuffer(string: body))) }
+        try self.channel.writeInbound(HTTPServerRequestPart.end(nil))
+    }
+
+    /// The next response in full; nil when there is none.
+    private func receive() throws -> (head: HTTPResponseHead, body: String)? {
+        self.channel.embeddedEventLoop.run()
+        guard case .head(let head)? = try self.channel.readOutbound(as: HTTPServerResponsePart.self) else { return nil }
+        var body = ""
+        while let part = try self.channel.readOutbound(as: HTTPServerResponsePart.self) {
+            if case .body(.byteBuffer(let buffer)) = part { body += String(buffer: buffer) }
+            if case .end = part { break }
+        }
+        return (head, body)
+    }
+
+    private func answer(_ index: Int, _ outcome: Outcome) {
+        self.queue.state.withLock { $0.entered[index].onOutcome }(outcome)
+    }
+
+    @Test("a call goes to the queue as it came, and its answer to the caller byte for byte")
+    func call() throws {
+        try self.send(.POST, "/webhook?from=bot", body: Self.body)
+        let event = try #require(self.queue.state.withLock { $0.entered.first?.event })
+        #expect(event.node == "n")
+        #expect(event.endpoint == "/webhook")
+        #expect(event.payload == Array(Self.body.utf8))
+        let none = try self.receive()
+        #expect(none == nil)
+        self.answer(0, .answered(Array(#"{"status": true}"#.utf8), attempt: 1))
+        let response = try #require(try self.receive())
+        #expect(response.head.status == .ok)
+        #expect(response.body == #"{"status": true}"#)
+        #expect(response.head.headers["content-length"] == ["16"])
+        #expect(response.head.headers["date"].count == 1)
+        #expect(response.head.headers["connection"].isEmpty)
+    }
+
+    @Test("pipelined calls are taken one after the other, and answered in order")
+    func pipelining() throws {
+        try self.send(.POST, "/webhook", body: Self.body)
+        try self.send(.GET, "/webhook")
+        #expect(self.queue.state.withLock { $0.entered.count } == 1)
+        let none = try self.receive()
+        #expect(none == nil)
+        self.answer(0, .expired)
+        let first = try #require(try self.receive())
+        #expect(first.head.status == .gatewayTimeout)
+        let second = try #require(try self.receive())
+        #expect(second.head.status == .ok)
+        #expect(self.channel.isActive)
+    }
+
+    @Test("a target in absolute form finds its endpoint, any other path is not found")
+    func targets() throws {
+        for (target, status) in [
+            ("http://example.com/webhook", HTTPResponseStatus.ok), ("http://example.com:80/webhook?a=b#c", .ok),
+            ("/webhook#c", .ok), ("/", .notFound), ("http://example.com", .notFound), ("/webhook/", .notFound),
+            ("*", .notFound),
+        ] {
+            try self.send(.GET, target)
+            let response = try #require(try self.receive())
+            #expect(response.head.status == status, "\(target)")
+        }
+    }
+
+    @Test("HEAD gets the head of what GET gets")
+    func head() throws {
+        try self.send(.GET, "/webhook")
+        let full = try #require(try self.receive())
+        try self.send(.HEAD, "/webhook")
+        let bare = try #require(try self.receive())
+        #expect(bare.body.isEmpty)
+        #expect(bare.head.headers["content-length"] == full.head.headers["content-length"])
+    }
+
+    @Test("the last request of a connection gets its response, then the connection ends", arguments: [true, false])
+    func lastRequest(isOld: Bool) throws {
+        if isOld {
+            try self.send(.GET, "/webhook", version: .http1_0)
+        } else {
+            try self.send(.GET, "/webhook", ["connection": "close"])
+        }
+        let response = try #require(try self.receive())
+        #expect(response.head.status == .ok)
+        #expect(response.head.headers["connection"] == ["close"])
+        self.channel.embeddedEventLoop.advanceTime(by: .seconds(2))
+        #expect(!self.channel.isActive)
+    }
+
+    @Test("a caller that hangs up while it waits is abandoned, once")
+    func hangUp() throws {
+        try self.send(.POST, "/webhook", body: Self.body)
+        self.channel.pipeline.fireUserInboundEventTriggered(ChannelEvent.inputClosed)
+        let event = try #require(self.queue.state.withLock { $0.entered.first?.event })
+        #expect(self.queue.state.withLock { $0.abandoned } == [event.id])
+        self.answer(0, .abandoned)
+        _ = try self.receive()
+        #expect(!self.channel.isActive)
+        #expect(self.queue.state.withLock { $0.abandoned.count } == 1)
+    }
+
+    @Test("an idle connection is closed when its time has come, one with a call under way is not")
+    func idleness() throws {
+        try self.send(.POST, "/webhook", body: Self.body)
+        self.channel.embeddedEventLoop.advanceTime(by: .seconds(200))
+        #expect(self.channel.isActive)
+        self.answer(0, .expired)
+        _ = try self.receive()
+        self.channel.embeddedEventLoop.advanceTime(by: .seconds(200))
+        #expect(!self.channel.isActive)
+    }
+
+    @Test("a date is written as RFC 9110 has it")
+    func date() {
+        #expect(HTTPDate.text(784_111_777) == "Sun, 06 Nov 1994 08:49:37 GMT")
+        #expect(HTTPDate.text(951_827_696) == "Tue, 29 Feb 2000 12:34:56 GMT")
+    }
+}
