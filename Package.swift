@@ -148,6 +148,26 @@ let package = Package(
             name: "ProductPriceWorker",
             dependencies: ["RejoinderWorker"]
         ),
+        .executableTarget(
+            name: "RejoinderBenchmark",
+            dependencies: [
+                "EventQueue",
+                "HaptikWebhook",
+                "LoadGenerator",
+                "LocalPostgres",
+                "RejoinderIngress",
+                "RejoinderWorker",
+                "Settings",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+                .product(name: "Subprocess", package: "swift-subprocess"),
+                .product(name: "SystemPackage", package: "swift-system"),
+                .product(name: "UnixSignals", package: "swift-service-lifecycle"),
+            ],
+            path: "Benchmarks",
+            exclude: ["Notes.md"]
+        ),
         .target(
             name: "TestSupport",
             dependencies: [

@@ -1,0 +1,24 @@
+import LoadGenerator
+
+extension Scenario {
+    static let steadyRate = Scenario(letter: "c", title: "open loop at half of (a)") { bench in
+        let rate = try await bench.saturationRate() / 2
+        let measurement = try await Deployment.withOneOfEach(bench) { deployment in
+            bench.says("c: \(rate.perSecond)")
+            return try await deployment.measureOpen(rate, seconds: bench.seconds(60))
+        }
+        let latency = measurement.load.latency
+        return [
+            Row(
+                "c",
+                "p50 at \(rate.perSecond)",
+                latency.p50.milliseconds,
+                target: "≤ 3 ms, none failed",
+                isMet: latency.p50 <= 3,
+                measurement
+            ),
+            Row("c", "p99", latency.p99.milliseconds, target: "≤ 15 ms", isMet: latency.p99 <= 15),
+            Row("c", "p99.9", latency.p999.milliseconds),
+        ]
+    }
+}

@@ -1,0 +1,106 @@
+import LoadGenerator
+
+/// Everything that takes part in answering: PostgreSQL, ingress and worker processes, all on this machine.
+final class Deployment {
+    /// An ingress with its public address.
+    struct Ingress {
+        let member: Member
+        let url: String
+    }
+
+    let bench: Bench
+    let fleet: Fleet
+    let database: Database
+    private(set) var ingresses: [Ingress] = []
+    private(set) var workers: [Member] = []
+
+    private init(_ bench: Bench, _ fleet: Fleet, _ database: Database) {
+        self.bench = bench
+        self.fleet = fleet
+        self.database = database
+    }
+
+    /// Runs `body` with a new, empty database with the schema.
+    static func with<Result>(
+        _ bench: Bench,
+        settings: [String: String] = [:],
+        _ body: (Deployment) async throws -> Result
+    ) async throws -> Result {
+        let folder = try bench.newFolder()
+        return try await Database.with(folder: folder, settings: settings) { database in
+            try await Fleet.with(folder: folder) { fleet in
+                let migration = try await fleet.start(
+                    Programs.rejoinder,
+                    ["migrate"],
+                    environment: ["DATABASE_URL": database.url]
+                )
+                await migration.end()
+                bench.machine.postgres = try await database.query("show server_version")
+                return try await body(Deployment(bench, fleet, database))
+            }
+        }
+    }
+
+    /// Starts an ingress, and waits until it listens.
+    @discardableResult
+    func addIngress(_ arguments: String...) async throws -> Ingress {
+        let member = try await self.fleet.start(
+            Programs.rejoinder,
+            ["ingress", "--http-port", "0", "--admin-port", "0"] + arguments,
+            environment: ["DATABASE_URL": self.database.url, "REJOINDER_SECRET": SampleCall.secret]
+        )
+        let ingress = Ingress(member: member, url: try await Self.address(of: member))
+        self.ingresses.append(ingress)
+        return ingress
+    }
+
+    /// Where a member listens, as it says itself.
+    static func address(of member: Member) async throws -> String {
+        let line = try await member.line(containing: "] listening")
+        guard let port = line.firstRange(of: " port=").map({ line[$0.upperBound...].prefix { $0.isNumber } }) else {
+            throw BenchmarkError("\"\(line)\" names no port")
+        }
+        return "http://127.0.0.1:\(port)\(SampleCall.path)"
+    }
+
+    /// Starts workers.
+    func addWorkers(_ count: Int = 1, slots: Int? = nil, milliseconds: Int = 0) async throws {
+        let slots = slots.map { ["--slots", "\($0)"] } ?? []
+        for _ in 0..<count {
+            let worker = try await self.fleet.start(
+                Programs.benchmark,
+                ["worker", "--milliseconds", "\(milliseconds)"] + slots,
+                environment: ["DATABASE_URL": self.database.url]
+            )
+            self.workers.append(worker)
+        }
+    }
+
+    /// Waits until all workers are there and calls are answered.
+    func untilReady() async throws {
+        let end = ContinuousClock.now + .seconds(60)
+        while try await self.database.number(QueueSQL.workers) < self.workers.count {
+            guard ContinuousClock.now < end else { throw BenchmarkError("the workers did not all come up") }
+            try await Task.sleep(for: .milliseconds(50))
+        }
+        try await self.firstAnswer()
+    }
+
+    /// Calls every ingress until it gets an answer.
+    func firstAnswer() async throws {
+        let end = ContinuousClock.now + .seconds(20)
+        for ingress in self.ingresses {
+            var load = Load(urls: [ingress.url], pace: .closed(connections: 1), seconds: 10)
+            load.calls = 1
+            while try await !load.run().isRight {
+                guard ContinuousClock.now < end else { throw BenchmarkError("\(ingress.url) gave no right answer") }
+                try await Task.sleep(for: .milliseconds(5))
+            }
+        }
+    }
+
+    /// A load on all ingresses.
+    func load(_ pace: LoadPlan.Pace, seconds: Double) -> Load {
+        Load(urls: self.ingresses.map(\.url), pace: pace, seconds: seconds)
+    }
+}
