@@ -14,12 +14,6 @@ extension PostgresCall {
         return PostgresCall(Statements.enqueue, arguments)
     }
 
-    static func wake(_ nodes: [String]) -> PostgresCall {
-        var arguments = PostgresArguments()
-        arguments.append(Array(Set(nodes)))
-        return PostgresCall(Statements.wake, arguments)
-    }
-
     static func results(_ ids: [EventID]) -> PostgresCall {
         var arguments = PostgresArguments()
         arguments.append(uuids: ids.map(\.halves))

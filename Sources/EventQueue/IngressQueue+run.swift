@@ -24,10 +24,6 @@ extension IngressQueue: Service {
 
     private func exchangePersistently() async {
         await PostgresListener(self.connector).run(
-            prepare: { connection throws(PostgresError) in
-                guard let registration = await self.registration() else { return }
-                try await connection.run(script: "listen \(registration.channel)", timeout: .seconds(5))
-            },
             onEvent: { event in
                 switch event {
                 case .notification(let notification): self.heard(notification)
@@ -51,7 +47,13 @@ extension IngressQueue: Service {
     ///
     /// Runs on the connection's own thread, so that nothing hops between a signal and the statements that follow it.
     private func exchange(on connection: isolated PostgresConnection) async {
-        guard let registration = self.session.registration else { return }
+        guard let registration = await self.registration() else { return }
+        do throws(PostgresError) {
+            try connection.execute(registration.listen)
+        } catch {
+            self.logger.warning("can't listen, trying again", metadata: ["error": "\(error)"])
+            return
+        }
         self.state.withLock { $0.table.reconcile() }
         // A new registration listens elsewhere.
         while connection.isOpen, !Task.isCancelled, self.session.registration == registration {
@@ -123,8 +125,7 @@ extension IngressQueue: Service {
         _ process: Int32,
         on connection: isolated PostgresConnection
     ) throws(PostgresError) {
-        // Only data (class 22) and constraints (class 23) are an event's own fault.
-        guard let sqlState = error.sqlState, sqlState.hasPrefix("22") || sqlState.hasPrefix("23") else { throw error }
+        guard error.isFaultOfValues, let sqlState = error.sqlState else { throw error }
         guard events.count > 1 else {
             self.logger.error(
                 "the database refused an event",

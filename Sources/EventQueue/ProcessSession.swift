@@ -23,8 +23,12 @@ package final class ProcessSession: Sendable {
         package let process: Int32
         package let lanes: [Int32]
 
-        /// Where the process is to be told what happens.
-        package var channel: String { "rejoinder_\(self.process)" }
+        /// Listens where the process is told what happens, which is `rejoinder.channel` in SQL.
+        ///
+        /// For a connection that listens to no other channel: the statement has one name.
+        var listen: PostgresCall {
+            PostgresCall(PostgresStatement(name: "listen", sql: "listen rejoinder_\(self.process)"))
+        }
     }
 
     private struct State {

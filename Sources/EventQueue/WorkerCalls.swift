@@ -9,11 +9,6 @@ extension PostgresCall {
         return PostgresCall(Statements.attend, arguments)
     }
 
-    /// For a connection that listens to no other channel.
-    static func listen(_ channel: String) -> PostgresCall {
-        PostgresCall(PostgresStatement(name: "listen", sql: "listen \(channel)"))
-    }
-
     static var unlisten: PostgresCall { PostgresCall(PostgresStatement(name: "unlisten", sql: "unlisten *")) }
 
     static func passOn(lane: Int32, after place: Int64) -> PostgresCall {
@@ -68,6 +63,12 @@ extension PostgresCall {
     ) -> [PostgresCall] {
         let queuedAgain = outcomes.lazy.filter { $0.outcome.isRetry }.map(\.claim.node)
         return [.answer(worker: worker, outcomes)] + (queuedAgain.isEmpty ? [] : [.wake(Array(queuedAgain))])
+    }
+
+    static func wake(_ nodes: [String]) -> PostgresCall {
+        var arguments = PostgresArguments()
+        arguments.append(Array(Set(nodes)))
+        return PostgresCall(Statements.wake, arguments)
     }
 
     static func release(worker: Int32, _ claims: [(id: EventID, place: Int64)]) -> PostgresCall {

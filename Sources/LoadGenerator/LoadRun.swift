@@ -13,7 +13,6 @@ final class LoadRun {
         case ended
     }
 
-    private static let idleAtOnce = 64
     private static let openingAtOnce = 16
 
     private let plan: LoadPlan
@@ -39,9 +38,7 @@ final class LoadRun {
     private var connections: [ObjectIdentifier: LoadConnection] = [:]
     private var opening = 0
     private var dialled = 0
-    private var idle: [IdleConnection] = []
-    private var idleReady = 0
-    private var idleLost = 0
+    private let idle: IdleConnections
 
     /// Of an open loop: when calls are due, and those that found no connection yet.
     private var schedule: Schedule?
@@ -52,6 +49,7 @@ final class LoadRun {
         self.dialer = dialer
         self.eventLoop = eventLoop
         self.promise = promise
+        self.idle = IdleConnections(plan.idleConnections, dialer)
         self.renderers = plan.targets.map { RequestRenderer($0, body: plan.body, signer: plan.signer) }
     }
 
@@ -66,7 +64,11 @@ final class LoadRun {
             case .open: self.plan.targets.count
             }
         for _ in 0..<count { self.open() }
-        for _ in 0..<Self.idleAtOnce { self.openIdle() }
+        self.idle.open {
+            self.beginWhenPrepared()
+        } onFailure: {
+            self.fail($0, $1)
+        }
     }
 
     private func open() {
@@ -81,22 +83,6 @@ final class LoadRun {
         self.dialer.dial(line, connection) { self.failedToOpen(connection, $0) }
     }
 
-    /// One more idle connection, if one is wanted; the next when this one has its reply.
-    private func openIdle() {
-        guard self.idle.count < self.plan.idleConnections else { return }
-        let line = self.dialer.lines[self.idle.count % self.dialer.lines.count]
-        let connection = IdleConnection(line.target) {
-            self.idleReady += 1
-            self.openIdle()
-            self.beginWhenPrepared()
-        } onClose: { error in
-            self.idleLost += 1
-            if case .preparing = self.phase { self.fail(line.target, error) }
-        }
-        self.idle.append(connection)
-        self.dialer.dial(line, connection) { self.fail(line.target, $0) }
-    }
-
     private func fail(_ target: LoadTarget, _ error: any Error) {
         guard case .preparing = self.phase else { return }
         self.closeAll()
@@ -104,8 +90,7 @@ final class LoadRun {
     }
 
     private func beginWhenPrepared() {
-        guard case .preparing = self.phase, self.opening == 0, self.idleReady == self.plan.idleConnections
-        else { return }
+        guard case .preparing = self.phase, self.opening == 0, self.idle.areReady else { return }
         self.phase = .running
         self.begin = Self.now
         self.countFrom = self.begin + self.plan.warmUp.wholeNanoseconds
@@ -272,7 +257,7 @@ final class LoadRun {
         for call in unanswered where call.start >= self.countFrom { self.tally.count(.unanswered) }
         let result = self.tally.result(
             after: self.end > self.countFrom ? self.end - self.countFrom : 0,
-            idleConnections: self.idleReady - self.idleLost
+            idleConnections: self.idle.open
         )
         self.closeAll()
         self.promise.succeed(result)
@@ -282,8 +267,7 @@ final class LoadRun {
         self.phase = .ended
         self.dialer.stop()
         for connection in self.connections.values { connection.close() }
-        for connection in self.idle { connection.close() }
-        self.idle = []
+        self.idle.close()
         self.free = []
     }
 

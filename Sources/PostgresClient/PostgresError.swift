@@ -62,6 +62,13 @@ package struct PostgresError: Error, Sendable, CustomStringConvertible, CustomDe
         self.isConnectionFailure || ["40001", "40P01", "55P03", "57014"].contains(self.sqlState)
     }
 
+    /// What was sent is at fault: without it the statement may succeed.
+    ///
+    /// By class of SQLSTATE: 22 data, 23 constraints.
+    package var isFaultOfValues: Bool {
+        self.sqlState.map { $0.hasPrefix("22") || $0.hasPrefix("23") } ?? false
+    }
+
     package var description: String {
         if let sqlState { "\(self.message) (SQLSTATE \(sqlState))" } else { self.message }
     }

@@ -1,4 +1,4 @@
-/// A connection that listens, and is always there: made again when it breaks.
+/// A connection that is watched, and always there: made again when it breaks.
 ///
 /// It reads its socket at all times: a listener that doesn't holds back the whole server's cleaning up.
 package struct PostgresListener: Sendable {
@@ -19,12 +19,12 @@ package struct PostgresListener: Sendable {
     /// Keeps a connection until the task is cancelled, with jittered backoff between the tries.
     ///
     /// - Parameters:
-    ///   - prepare: runs on each new connection before it counts as connected; listens to what it wants to hear.
+    ///   - prepare: runs on each new connection before it counts as connected.
     ///   - onEvent: called on the connection's thread; must not block.
     ///   - body: what else the connection is used for. Runs once for each; cancelled when it closes, and closes it when it
     ///     returns.
     package func run(
-        prepare: @Sendable (PostgresConnection) async throws(PostgresError) -> Void,
+        prepare: @Sendable (PostgresConnection) async throws(PostgresError) -> Void = { _ in },
         onEvent: @escaping @Sendable (Event) -> Void,
         body: @escaping @Sendable (PostgresConnection) async -> Void = { _ in await Self.untilCancelled() }
     ) async {

@@ -77,7 +77,7 @@ struct OutcomeTests {
                             """
                             select 'x' from pg_stat_activity
                              where application_name = 'test-ingress' and datname = current_database()
-                               and query = 'listen \(session.channel)'
+                               and query = 'listen rejoinder_\(session.process)'
                             """
                         ) == [["x"]]
                     }
@@ -111,7 +111,7 @@ struct OutcomeTests {
                 #expect(await rig.outcomes(of: events).map(\.text) == events.map(\.text))
                 let registration = try #require(rig.ingress.session.registration)
                 for payload in ["", "done", "nonsense", "done\u{1E}x", "done\u{1E}\(EventID()) 1 {}", "cancel x"] {
-                    try await rig.database.query("select pg_notify('\(registration.channel)', '\(payload)')")
+                    try await rig.database.query("select pg_notify('rejoinder_\(registration.process)', '\(payload)')")
                 }
                 #expect(await rig.outcome().text == "\"hello\"")
             }

@@ -1,0 +1,144 @@
+import Logging
+import PostgresClient
+
+extension WorkerQueue {
+    /// One round trip: tells the outcomes, claims for the lanes that want to, and returns what they were granted.
+    func carry(
+        out trip: WorkerTable.Trip,
+        _ registration: ProcessSession.Registration,
+        on connection: isolated PostgresConnection
+    ) throws(PostgresError) -> [Claim] {
+        let worker = registration.process
+        let released = trip.outcomes.filter { $0.outcome == .released }.map(\.claim)
+        let outcomes = trip.outcomes.filter { $0.outcome != .released }
+        let now = ContinuousClock.now
+
+        var calls: [PostgresCall] = []
+        if !outcomes.isEmpty {
+            calls += PostgresCall.concluding(worker: worker, outcomes)
+        }
+        if !released.isEmpty { calls.append(.release(worker: worker, released.map { ($0.id, $0.place) })) }
+        let highWaterAt = self.isSampleDue(for: trip, at: now) ? calls.count : nil
+        if highWaterAt != nil { calls.append(PostgresCall(Statements.highWater)) }
+        var claimAt: [Int?] = []
+        for (lane, step) in trip.steps {
+            let place = self.state.withLock { $0.table.marks[lane].place(at: now) }
+            if let attention = step.attend, step.claim == 0 {
+                calls.append(.attend(lane: registration.lanes[lane], attention))
+            }
+            if step.passesOn { calls.append(.passOn(lane: registration.lanes[lane], after: place)) }
+            claimAt.append(step.claim > 0 ? calls.count : nil)
+            guard step.claim > 0 else { continue }
+            calls.append(
+                .claim(
+                    worker: worker,
+                    lane: self.lanes[lane],
+                    count: step.claim,
+                    after: place,
+                    changing: step.attend.map { (registration.lanes[lane], $0) }
+                )
+            )
+        }
+
+        guard !calls.isEmpty else { return [] }
+        let results = try connection.pipeline(calls)
+        if !outcomes.isEmpty { try self.check(results[0], of: outcomes, worker, on: connection) }
+        let highWater: Int64? = if let highWaterAt { try results[highWaterAt].get().integer(0, 0) } else { nil }
+        var claims: [Claim] = []
+        for ((lane, step), index) in zip(trip.steps, claimAt) {
+            guard let index else { continue }
+            switch results[index] {
+            case .success(let rows):
+                claims += self.take(rows, lane: lane, of: step.claim, highWater: highWater, at: now)
+            case .failure(let error):
+                // What the other lanes were granted must reach their handlers all the same.
+                self.logger.error("a claim failed", metadata: ["lane": "\(lane)", "error": "\(error)"])
+                self.state.withLock { $0.table.claimed([], lane: lane) }
+            }
+        }
+        return claims
+    }
+
+    private func isSampleDue(for trip: WorkerTable.Trip, at now: ContinuousClock.Instant) -> Bool {
+        self.state.withLock { state in
+            trip.steps.contains { lane, step in
+                step.claim > 0 && state.table.marks[lane].isSampleDue(at: now, isQuiet: trip.isQuiet)
+            }
+        }
+    }
+
+    private func take(
+        _ rows: PostgresRows,
+        lane: Int,
+        of asked: Int,
+        highWater: Int64?,
+        at now: ContinuousClock.Instant
+    ) -> [Claim] {
+        let claims = (0..<rows.count).map { row in
+            Claim(
+                id: EventID(rows.uuid(row, 0)),
+                place: rows.integer(row, 1),
+                attempt: Int(rows.integer(row, 2, as: Int16.self)),
+                deadline: now + .milliseconds(rows.integer(row, 3, as: Int32.self)),
+                endpoint: rows.string(row, 5),
+                node: rows.string(row, 6),
+                payload: rows.bytes(row, 7),
+                lane: lane,
+                ingress: rows.optionalInteger(row, 4)
+            )
+        }
+        let emptiedBelow = claims.count < asked ? highWater : claims.lazy.map(\.place).max()
+        self.state.withLock { state in
+            state.table.claimed(claims, lane: lane)
+            if let emptiedBelow { state.table.marks[lane].note(emptiedBelow: emptiedBelow, at: now) }
+        }
+        return claims
+    }
+
+    /// Which outcomes the database has not taken: their claims were no longer this worker's.
+    private func check(
+        _ result: Result<PostgresRows, PostgresError>,
+        of outcomes: [(claim: Claim, outcome: AttemptOutcome)],
+        _ worker: Int32,
+        on connection: isolated PostgresConnection
+    ) throws(PostgresError) {
+        switch result {
+        case .success(let rows):
+            let taken = Set(rows.uuids(0, 0).map(EventID.init))
+            guard taken.count < outcomes.count else { return }
+            for (claim, _) in outcomes where !taken.contains(claim.id) {
+                self.logger.info(
+                    "a late outcome was refused, the event is no longer this worker's",
+                    metadata: ["event.id": "\(claim.id)", "attempt": "\(claim.attempt)"]
+                )
+            }
+        case .failure(let error):
+            try self.answerApart(outcomes, after: error, worker, on: connection)
+        }
+    }
+
+    /// The database refused a batch of outcomes: finds whose fault it is, by halves, and lets the rest through.
+    private func answerApart(
+        _ outcomes: [(claim: Claim, outcome: AttemptOutcome)],
+        after error: PostgresError,
+        _ worker: Int32,
+        on connection: isolated PostgresConnection
+    ) throws(PostgresError) {
+        guard error.isFaultOfValues else { throw error }
+        var parts = [Array(outcomes[..<(outcomes.count / 2)]), Array(outcomes[(outcomes.count / 2)...])]
+        if outcomes.count == 1, let claim = outcomes.first?.claim {
+            self.logger.error(
+                "the database refused an answer",
+                metadata: ["event.id": "\(claim.id)", "node": "\(claim.node)", "error": "\(error)"]
+            )
+            guard case .answered? = outcomes.first?.outcome else { return }
+            parts = [[(claim, .failed(code: "invalid_reply", error: "the database refused it: \(error.message)"))]]
+        }
+        for part in parts where !part.isEmpty {
+            if case .failure(let error)? = try connection.pipeline(PostgresCall.concluding(worker: worker, part)).first
+            {
+                try self.answerApart(part, after: error, worker, on: connection)
+            }
+        }
+    }
+}
