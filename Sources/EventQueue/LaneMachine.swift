@@ -1,15 +1,16 @@
 /// One lane's attention to the queue: a pure state machine.
 ///
-///     asleep ── woken, slot freed after full ──► eager ── claimed something ──► eager
-///     eager ── claimed nothing (or, in quiet times, less than asked) ──► last look ── claimed nothing ──► asleep
-///     eager, last look ── no slot left ──► full ── slot freed ──► eager
-///     asleep ── polled ──► last look
+///     asleep ── woken, polled ──► look ── claimed few ──► asleep
+///     look ── claimed many ──► eager ── claimed something ──► eager
+///     eager ── claimed nothing (or, in quiet times, less than asked) ──► look
+///     eager, look ── no slot left ──► full ── slot freed ──► eager
 ///     asleep ── spare ──► reserve ── no longer spare ──► last look
 ///     reserve ── polled, and found something ──► eager
 ///     any ── drain ──► drained
 ///
-/// An eager lane holds the lock that says so, one asleep (or at its last look) the idle lock: see `rejoinder.wake`. One in
-/// reserve holds neither, and is woken by nobody: see `rejoinder.is_spare`.
+/// An eager lane holds the lock that says so, and claims again and again: nobody need call it. One that is asleep or looks
+/// holds the idle lock, and is called for each batch: see `rejoinder.wake`. That is one claim for each, where an eager
+/// lane makes two more before it sleeps. One in reserve holds neither, and is woken by nobody: see `rejoinder.is_spare`.
 struct LaneMachine: Sendable {
     enum Attention: String, Sendable {
         /// Holds no lock: new, out of slots, drained or in reserve.
@@ -28,6 +29,9 @@ struct LaneMachine: Sendable {
         var claim = 0
     }
 
+    /// So many at once, and it doesn't pay to be called for each batch.
+    static let many = 4
+
     private let slots: Int
     private var free: Int
     private var attention = Attention.full
@@ -38,7 +42,7 @@ struct LaneMachine: Sendable {
     private var foundNothing = false
     /// The last claim found less than it asked for.
     private var isDrained = false
-    /// The last look before sleep found nothing: the next one may come a claim earlier.
+    /// The last look found few: the next one may come a claim earlier, and be made without becoming eager.
     private var isQuiet = false
     /// Enough others listen for what this lane serves.
     private var isSpare = false
@@ -91,23 +95,19 @@ struct LaneMachine: Sendable {
         case .full:
             return self.becomeEager()
         case .eager where self.foundNothing || (self.isDrained && self.isQuiet):
-            // The last look, under the idle lock: what is enqueued after it finds the lock.
             self.attention = .idle
-            self.isWoken = false
-            self.isPolled = false
-            return Step(attend: .idle, claim: self.free)
+            return self.look(attend: .idle)
         case .eager:
             return Step(claim: self.free)
         case .idle where self.isWoken:
-            return self.becomeEager()
+            return self.isQuiet ? self.look() : self.becomeEager()
         case .idle where self.isSpare && self.busy == 0:
             // A look after it: what was enqueued before may have counted on this lane.
             self.attention = .full
             self.isReserve = true
             return Step(attend: .full, claim: self.free)
         case .idle where self.isPolled:
-            self.isPolled = false
-            return Step(claim: self.free)
+            return self.look()
         case .idle:
             return nil
         }
@@ -119,9 +119,16 @@ struct LaneMachine: Sendable {
         self.free -= count
         self.foundNothing = count == 0
         guard self.attention == .idle || self.isReserve else { return }
-        self.isQuiet = count == 0
-        // A last look that found something was not the last.
-        if count > 0 { self.isWoken = true }
+        self.isQuiet = count == 0 || (self.isDrained && count < Self.many && !self.isReserve)
+        if !self.isQuiet { self.isWoken = true }
+    }
+
+    /// A claim under the idle lock: what is enqueued after it finds the lock, so that the lane may sleep when this has not
+    /// found all that it could take.
+    private mutating func look(attend: Attention? = nil) -> Step {
+        self.isWoken = false
+        self.isPolled = false
+        return Step(attend: attend, claim: self.free)
     }
 
     private mutating func stepInReserve() -> Step? {

@@ -4,32 +4,37 @@ import DequeModule
 ///
 /// A claim tells how far the queue has been emptied; but an enqueue that is under way may yet commit places below that.
 /// So a claim starts from what was known a moment ago, every half second from what was known 3 s ago, and every ten
-/// seconds from 40 s ago: what slipped through is found, and yet most claims step over little.
+/// seconds from 40 s ago: what slipped through is found, and yet most claims step over little. While an old snapshot keeps
+/// all that was claimed since, such a look takes long, and comes as much more rarely.
 struct LowWaterMark {
     private struct Sample {
         let at: ContinuousClock.Instant
         let place: Int64
     }
 
-    private static let spacing = Duration.milliseconds(100)
+    private static let spacing = Duration.milliseconds(25)
     /// At rest a sample would be half of all that is asked.
     private static let quietSpacing = Duration.seconds(3)
     private static let looks: [(back: Duration, every: Duration)] = [
         (.seconds(40), .seconds(10)), (.seconds(3), .milliseconds(500)),
     ]
-    private static let usual = Duration.milliseconds(250)
+    private static let usual = Duration.milliseconds(100)
+    /// Looks take a two-hundredth of the time at most: the calls that wait for one are too few to count.
+    private static let lookRest = 200
 
     private var samples: Deque<Sample> = []
-    private var lastLooks: [ContinuousClock.Instant?] = Array(repeating: nil, count: looks.count)
+    private var nextLooks: [ContinuousClock.Instant?] = Array(repeating: nil, count: looks.count)
+    /// Which of the looks is under way.
+    private var look: Int?
 
-    /// Whether it is time to note something again.
-    func isSampleDue(at now: ContinuousClock.Instant, isQuiet: Bool = false) -> Bool {
-        self.samples.last.map { now - $0.at >= (isQuiet ? Self.quietSpacing : Self.spacing) } ?? true
+    /// Whether it is time to ask how far places have been given out: a claim that finds nothing doesn't say.
+    func isSampleDue(at now: ContinuousClock.Instant, isQuiet: Bool) -> Bool {
+        self.samples.last.map { now - $0.at >= (isQuiet ? Self.quietSpacing : Self.usual) } ?? true
     }
 
     /// Notes that, as of now, everything queued below `place` has been taken.
     mutating func note(emptiedBelow place: Int64, at now: ContinuousClock.Instant) {
-        guard self.isSampleDue(at: now) else { return }
+        if let last = self.samples.last, now - last.at < Self.spacing { return }
         self.samples.append(Sample(at: now, place: place))
         while let first = self.samples.first, now - first.at > .seconds(60) { self.samples.removeFirst() }
     }
@@ -37,12 +42,20 @@ struct LowWaterMark {
     /// Where the next claim starts.
     mutating func place(at now: ContinuousClock.Instant) -> Int64 {
         var back = Self.usual
+        self.look = nil
         for (index, look) in Self.looks.enumerated() {
-            if let last = self.lastLooks[index], now - last < look.every { continue }
-            self.lastLooks[index] = now
+            if let next = self.nextLooks[index], now < next { continue }
+            self.nextLooks[index] = now + look.every
             back = max(back, look.back)
+            self.look = self.look ?? index
         }
         return self.place(asOf: now - back)
+    }
+
+    /// What started at the last `place(at:)` took so long, by now.
+    mutating func took(_ duration: Duration, at now: ContinuousClock.Instant) {
+        guard let look else { return }
+        self.nextLooks[look] = max(self.nextLooks[look] ?? now, now + duration * Self.lookRest)
     }
 
     /// Where a search starts that must find everything which may still be queued: from what was known 40 s ago.

@@ -2,6 +2,9 @@ import Logging
 import PostgresClient
 
 /// The housekeeping, by whichever process holds the maintenance lock: recovery twice a second, partitions once a minute.
+///
+/// To find what is overdue can take long, while an old snapshot keeps all that was ever in the queue: it may take a twentieth
+/// of the time.
 struct Maintenance: Sendable {
     private let pool: PostgresPool
     private let logger: Logger
@@ -15,18 +18,24 @@ struct Maintenance: Sendable {
     func run(_ isWanted: @Sendable () -> Bool) async {
         var mark = LowWaterMark()
         var lastTidy: ContinuousClock.Instant?
+        var nextExpiry = ContinuousClock.now
         while !Task.isCancelled {
             if isWanted() {
                 do throws(PostgresError) {
                     let now = ContinuousClock.now
+                    var place = mark.deepPlace(at: now)
                     if lastTidy.map({ now - $0 >= .seconds(60) }) ?? true {
-                        // Also looks at the whole queue, in case something was left below the mark.
-                        _ = try await self.recover(after: 0)
                         try await self.pool.execute(PostgresCall(Statements.tidy))
                         lastTidy = now
+                        // The whole queue, in case something was left below the mark.
+                        place = 0
                     }
-                    let emptied = try await self.recover(after: mark.deepPlace(at: now))
+                    let start = ContinuousClock.now
+                    let expires = start >= nextExpiry
+                    let emptied = try await self.recover(after: place, expiring: expires)
                     mark.note(emptiedBelow: emptied, at: now)
+                    let end = ContinuousClock.now
+                    if expires { nextExpiry = end + (end - start) * 20 }
                 } catch {
                     // After a crash of the database, places may be given out a second time.
                     mark = LowWaterMark()
@@ -40,9 +49,10 @@ struct Maintenance: Sendable {
     }
 
     /// Returns the place below which nothing is queued now.
-    private func recover(after place: Int64) async throws(PostgresError) -> Int64 {
+    private func recover(after place: Int64, expiring: Bool) async throws(PostgresError) -> Int64 {
         var arguments = PostgresArguments()
         arguments.append(place)
+        arguments.append(expiring)
         let rows = try await self.pool.execute(PostgresCall(Statements.recover, arguments))
         let counts = (0..<3).map { rows.integer(0, $0, as: Int32.self) }
         if counts.contains(where: { $0 > 0 }) {

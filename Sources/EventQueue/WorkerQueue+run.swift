@@ -9,6 +9,7 @@ extension WorkerQueue {
         await withDiscardingTaskGroup { group in
             group.addTask { await self.session.run() }
             group.addTask { await self.poll() }
+            group.addTask { await self.tellPersistently() }
             await self.exchangePersistently(onEvent)
             group.cancelAll()
         }
@@ -92,13 +93,14 @@ extension WorkerQueue {
         var isListening = false
         // A new registration has other lanes, and may listen elsewhere.
         while connection.isOpen, !self.isDone, self.session.registration == registration {
-            let (trip, isDeaf): (WorkerTable.Trip?, Bool) = self.state.withLock { state in
+            let (trip, isWanted, isDeaf) = self.state.withLock { state in
                 let trip = state.table.nextTrip()
                 state.isTravelling = !trip.isEmpty || state.shouldReconcile
-                return (state.isTravelling ? trip : nil, state.table.isDeaf)
+                return (trip, state.isTravelling, state.table.isDeaf)
             }
+            if trip.leavesOutcomes { self.toTell.raise() }
             for id in self.takeCancelled() { onEvent(.cancelled(id)) }
-            guard let trip else {
+            guard isWanted else {
                 await self.signal.wait()
                 continue
             }

@@ -87,58 +87,14 @@ extension WorkerQueue {
                 ingress: rows.optionalInteger(row, 4)
             )
         }
-        let emptiedBelow = claims.count < asked ? highWater : claims.lazy.map(\.place).max()
+        // What was queued below the last that it found, it has taken.
+        let emptiedBelow = claims.lazy.map(\.place).max() ?? highWater
         self.state.withLock { state in
             state.table.claimed(claims, lane: lane)
+            let end = ContinuousClock.now
+            state.table.marks[lane].took(end - now, at: end)
             if let emptiedBelow { state.table.marks[lane].note(emptiedBelow: emptiedBelow, at: now) }
         }
         return claims
-    }
-
-    /// Which outcomes the database has not taken: their claims were no longer this worker's.
-    private func check(
-        _ result: Result<PostgresRows, PostgresError>,
-        of outcomes: [(claim: Claim, outcome: AttemptOutcome)],
-        _ worker: Int32,
-        on connection: isolated PostgresConnection
-    ) throws(PostgresError) {
-        switch result {
-        case .success(let rows):
-            let taken = Set(rows.uuids(0, 0).map(EventID.init))
-            guard taken.count < outcomes.count else { return }
-            for (claim, _) in outcomes where !taken.contains(claim.id) {
-                self.logger.info(
-                    "a late outcome was refused, the event is no longer this worker's",
-                    metadata: ["event.id": "\(claim.id)", "attempt": "\(claim.attempt)"]
-                )
-            }
-        case .failure(let error):
-            try self.answerApart(outcomes, after: error, worker, on: connection)
-        }
-    }
-
-    /// The database refused a batch of outcomes: finds whose fault it is, by halves, and lets the rest through.
-    private func answerApart(
-        _ outcomes: [(claim: Claim, outcome: AttemptOutcome)],
-        after error: PostgresError,
-        _ worker: Int32,
-        on connection: isolated PostgresConnection
-    ) throws(PostgresError) {
-        guard error.isFaultOfValues else { throw error }
-        var parts = [Array(outcomes[..<(outcomes.count / 2)]), Array(outcomes[(outcomes.count / 2)...])]
-        if outcomes.count == 1, let claim = outcomes.first?.claim {
-            self.logger.error(
-                "the database refused an answer",
-                metadata: ["event.id": "\(claim.id)", "node": "\(claim.node)", "error": "\(error)"]
-            )
-            guard case .answered? = outcomes.first?.outcome else { return }
-            parts = [[(claim, .failed(code: "invalid_reply", error: "the database refused it: \(error.message)"))]]
-        }
-        for part in parts where !part.isEmpty {
-            if case .failure(let error)? = try connection.pipeline(PostgresCall.concluding(worker: worker, part)).first
-            {
-                try self.answerApart(part, after: error, worker, on: connection)
-            }
-        }
     }
 }

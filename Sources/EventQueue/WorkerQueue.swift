@@ -3,8 +3,9 @@ package import PostgresClient
 
 /// The queue as a worker uses it: it hands out claims, and takes outcomes.
 ///
-/// One connection carries everything in pipelined round trips: the outcomes that have come in since the last one, and a
-/// claim for each lane that wants one.
+/// One connection carries pipelined round trips: the outcomes that have come in since the last one, and a claim for each
+/// lane that wants one. Where the disk is slow, a second connection tells the outcomes, so that claims go on while the
+/// database waits for it.
 package final class WorkerQueue: Sendable {
     /// What the worker is told, in order.
     package enum Event: Sendable {
@@ -33,6 +34,8 @@ package final class WorkerQueue: Sendable {
     let state: Shared<State>
     let session: ProcessSession
     let signal = Signal()
+    /// Raised when outcomes are to be told apart from the trips.
+    let toTell = Signal()
     /// Ends when the worker drains.
     let stopping: AsyncStream<Never>
     private let stop: AsyncStream<Never>.Continuation

@@ -7,7 +7,9 @@ import DequeModule
 struct WorkerTable: Sendable {
     /// What one round trip carries.
     struct Trip: Sendable {
-        var outcomes: [(claim: Claim, outcome: AttemptOutcome)] = []
+        var outcomes: [Told] = []
+        /// There are outcomes that are to be told apart from the trips.
+        var leavesOutcomes = false
         var steps: [(lane: Int, step: LaneMachine.Step)] = []
 
         var isEmpty: Bool { self.outcomes.isEmpty && self.steps.isEmpty }
@@ -16,12 +18,30 @@ struct WorkerTable: Sendable {
         var isQuiet: Bool { self.outcomes.isEmpty && self.steps.allSatisfy { $0.step.attend == nil } }
     }
 
+    typealias Told = (claim: Claim, outcome: AttemptOutcome)
+
+    /// The connection that tells outcomes apart from the trips.
+    private enum Teller {
+        /// Not there.
+        case away
+        case idle
+        case telling([Told])
+    }
+
     static let mostOutcomes = 500
+    /// The per cent of its time that an answer may wait for the disk.
+    ///
+    /// Above that, outcomes are told apart from the trips, so that claims don't wait too. Below they go along: larger
+    /// batches, and fewer threads to wake (measured on two cores with a fast disk, 64 connections: 14 % more calls).
+    static let slowDisk = 67.0
 
     var lanes: [LaneMachine]
     var marks: [LowWaterMark]
     private var held: [EventID: Claim] = [:]
-    private var outcomes: Deque<(claim: Claim, outcome: AttemptOutcome)> = []
+    private var outcomes: Deque<Told> = []
+    private var teller = Teller.away
+    /// How many per cent of its time an answer waits for the disk, smoothed.
+    private var waited = 0.0
 
     init(lanes: [LaneOptions]) {
         self.lanes = lanes.map { LaneMachine(slots: $0.slots) }
@@ -29,12 +49,15 @@ struct WorkerTable: Sendable {
     }
 
     /// Nothing is held, and every outcome has been taken.
-    var isIdle: Bool { self.held.isEmpty && self.outcomes.isEmpty }
+    var isIdle: Bool { self.held.isEmpty && self.outcomes.isEmpty && self.beingTold.isEmpty }
 
     /// Whether this claim is held, or its outcome on the way.
     func knows(_ id: EventID, place: Int64) -> Bool {
         self.held[id]?.place == place || self.outcomes.contains { $0.claim.id == id && $0.claim.place == place }
+            || self.beingTold.contains { $0.claim.id == id && $0.claim.place == place }
     }
+
+    private var beingTold: [Told] { if case .telling(let outcomes) = self.teller { outcomes } else { [] } }
 
     mutating func claimed(_ claims: [Claim], lane: Int) {
         self.lanes[lane].claimed(claims.count)
@@ -50,8 +73,11 @@ struct WorkerTable: Sendable {
 
     mutating func nextTrip() -> Trip {
         var trip = Trip()
-        while trip.outcomes.count < Self.mostOutcomes, let next = self.outcomes.popFirst() {
-            trip.outcomes.append(next)
+        trip.leavesOutcomes = self.tellsApart && !self.outcomes.isEmpty
+        switch self.teller {
+        case .away: trip.outcomes = self.takeOutcomes()
+        case .idle: trip.outcomes = self.tellsApart ? [] : self.takeOutcomes()
+        case .telling: break
         }
         // What goes back to the queue may be for a lane here, which the database won't wake on its own worker's behalf.
         if trip.outcomes.contains(where: { $0.outcome.goesBack }) { self.woken() }
@@ -64,6 +90,32 @@ struct WorkerTable: Sendable {
     /// A trip failed before its end: its outcomes go back, to be sent again.
     mutating func returned(_ trip: Trip) {
         self.outcomes.prepend(contentsOf: trip.outcomes)
+    }
+
+    /// An answer waited for the disk for so many per cent of its time.
+    mutating func answered(waiting share: Int32) { self.waited += (Double(share) - self.waited) / 8 }
+
+    private var tellsApart: Bool { self.waited > Self.slowDisk }
+
+    /// What the telling connection, which is there, has to tell now; what it told before has been taken.
+    mutating func nextToTell() -> [Told] {
+        // What went back to the queue may be for a lane here, which the database won't wake on its own worker's behalf.
+        if self.beingTold.contains(where: { $0.outcome.goesBack }) { self.woken() }
+        let outcomes = self.tellsApart ? self.takeOutcomes() : []
+        self.teller = outcomes.isEmpty ? .idle : .telling(outcomes)
+        return outcomes
+    }
+
+    /// The telling connection is gone: what it was about to tell goes back, to be sent again.
+    mutating func tellerLost() {
+        self.outcomes.prepend(contentsOf: self.beingTold)
+        self.teller = .away
+    }
+
+    private mutating func takeOutcomes() -> [Told] {
+        let count = min(self.outcomes.count, Self.mostOutcomes)
+        defer { self.outcomes.removeFirst(count) }
+        return Array(self.outcomes.prefix(count))
     }
 
     /// The marks go too: a crash of the database may have taken back places that no answer had made durable.

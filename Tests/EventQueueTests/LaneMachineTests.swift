@@ -117,7 +117,7 @@ struct LaneMachineTests {
                     world.after { world in
                         world.machine.claimed(count)
                         world.busy += count
-                        world.mayRest = count == 0 && world.lock != .eager
+                        world.mayRest = world.lock == .idle ? count < step.claim : count == 0 && world.lock == .full
                         #expect(world.machine.busy == world.busy)
                     }
                 )
@@ -131,7 +131,7 @@ struct LaneMachineTests {
         }
     }
 
-    @Test("no order of events breaks its rules", arguments: 1...4)
+    @Test("no order of events breaks its rules", arguments: 1...6)
     func everyOrder(slots: Int) {
         // Breadth first through all that can ever be reached; a world's description is all of its state.
         let start = World(slots: slots)
@@ -153,11 +153,13 @@ struct LaneMachineTests {
         machine.claimed(0)
         #expect(machine.step() == nil)
 
+        // In quiet times it looks without becoming eager first, and need not look again.
         machine.woken()
-        #expect(machine.step() == LaneMachine.Step(attend: .eager, claim: 3))
+        #expect(machine.step() == LaneMachine.Step(claim: 3))
         machine.claimed(2)
-        // In quiet times the look before sleep comes at once.
-        #expect(machine.step() == LaneMachine.Step(attend: .idle, claim: 1))
+        #expect(machine.step() == nil)
+        machine.woken()
+        #expect(machine.step() == LaneMachine.Step(claim: 1))
         machine.claimed(1)
         #expect(machine.step() == LaneMachine.Step(attend: .full, passesOn: true))
         #expect(machine.step() == nil)
@@ -168,14 +170,20 @@ struct LaneMachineTests {
         #expect(machine.step() == LaneMachine.Step(attend: .idle, claim: 1))
     }
 
-    @Test("a last look that finds something is not the last")
-    func lastLook() {
-        var machine = LaneMachine(slots: 3)
-        _ = machine.step()
-        machine.claimed(0)
-        #expect(machine.step()?.attend == .idle)
+    @Test("a look that finds many makes it eager, and it sleeps again when there are few")
+    func manyAndFew() {
+        let many = LaneMachine.many
+        var machine = self.asleep(slots: 3 * many)
+        machine.woken()
+        #expect(machine.step() == LaneMachine.Step(claim: 3 * many))
+        machine.claimed(many)
+        #expect(machine.step() == LaneMachine.Step(attend: .eager, claim: 2 * many))
         machine.claimed(1)
-        #expect(machine.step() == LaneMachine.Step(attend: .eager, claim: 2))
+        #expect(machine.step() == LaneMachine.Step(claim: 2 * many - 1))
+        machine.claimed(0)
+        #expect(machine.step() == LaneMachine.Step(attend: .idle, claim: 2 * many - 1))
+        machine.claimed(1)
+        #expect(machine.step() == nil)
     }
 
     /// A lane that has found nothing, twice.
@@ -200,13 +208,13 @@ struct LaneMachineTests {
         }
     }
 
-    @Test("a poll that finds something makes it eager, or full")
+    @Test("a poll that finds few changes nothing, one that finds all that it can take makes it full")
     func successfulPoll() {
         var machine = self.asleep()
         machine.polled()
         #expect(machine.step() == LaneMachine.Step(claim: 3))
         machine.claimed(1)
-        #expect(machine.step() == LaneMachine.Step(attend: .eager, claim: 2))
+        #expect(machine.step() == nil)
 
         machine = self.asleep()
         machine.polled()
@@ -261,7 +269,9 @@ struct LaneMachineTests {
         machine = self.asleep()
         machine.polled()
         machine.woken()
-        #expect(machine.step() == LaneMachine.Step(attend: .eager, claim: 3))
+        #expect(machine.step() == LaneMachine.Step(claim: 3))
+        machine.claimed(0)
+        #expect(machine.step() == nil)
 
         machine = self.asleep()
         machine.polled()
@@ -291,6 +301,6 @@ struct LaneMachineTests {
         _ = machine.step()
         machine.woken()
         machine.claimed(0)
-        #expect(machine.step() == LaneMachine.Step(attend: .eager, claim: 1))
+        #expect(machine.step() == LaneMachine.Step(claim: 1))
     }
 }

@@ -7,7 +7,7 @@ struct LowWaterMarkTests {
     private let start = ContinuousClock.now
 
     @Test(
-        "never passes what was noted less than 250 ms ago, and looks deep now and then",
+        "never passes what was noted less than 100 ms ago, and looks deep now and then",
         arguments: 0..<4 as Range<UInt64>
     )
     func random(seed: UInt64) throws {
@@ -20,15 +20,17 @@ struct LowWaterMarkTests {
         var lastDeepLook = self.start
 
         func known(_ back: Duration) -> Int64 { notes.last { $0.at <= now - back }?.place ?? 0 }
+        func took() { mark.took(.milliseconds(1), at: now) }
 
         while now < self.start + .seconds(90) {
             now += .milliseconds(Int.random(in: 1..<120, using: &random))
             place += Int64.random(in: 0..<50, using: &random)
-            if mark.isSampleDue(at: now) { notes.append((now, place)) }
+            notes.append((now, place))
             mark.note(emptiedBelow: place, at: now)
 
             let start = mark.place(at: now)
-            #expect(start <= known(.milliseconds(250)))
+            took()
+            #expect(start <= known(.milliseconds(100)))
             #expect(mark.deepPlace(at: now) <= known(.seconds(40)))
             if start <= known(.seconds(3)) { lastLook = now }
             if start <= known(.seconds(40)) { lastDeepLook = now }
@@ -44,7 +46,7 @@ struct LowWaterMarkTests {
         var mark = LowWaterMark()
         #expect(mark.place(at: self.start) == 0)
         mark.note(emptiedBelow: 100, at: self.start)
-        #expect(mark.place(at: self.start + .milliseconds(100)) == 0)
+        #expect(mark.place(at: self.start + .milliseconds(99)) == 0)
     }
 
     @Test("most claims start where the queue had been emptied a moment ago")
@@ -52,11 +54,30 @@ struct LowWaterMarkTests {
         var mark = LowWaterMark()
         _ = mark.place(at: self.start)
         mark.note(emptiedBelow: 100, at: self.start)
-        #expect(mark.place(at: self.start + .milliseconds(260)) == 100)
+        #expect(mark.place(at: self.start + .milliseconds(110)) == 100)
+        mark.note(emptiedBelow: 150, at: self.start + .milliseconds(110))
+        // Too soon after the last to be kept.
+        mark.note(emptiedBelow: 160, at: self.start + .milliseconds(120))
         mark.note(emptiedBelow: 200, at: self.start + .milliseconds(300))
-        #expect(mark.place(at: self.start + .milliseconds(400)) == 100)
+        #expect(mark.place(at: self.start + .milliseconds(390)) == 150)
         // Half a second after the first: a look further back.
         #expect(mark.place(at: self.start + .milliseconds(510)) == 0)
         #expect(mark.place(at: self.start + .milliseconds(560)) == 200)
+    }
+
+    @Test("a look that took long comes again after two hundred times that")
+    func slowLooks() {
+        var mark = LowWaterMark()
+        _ = mark.place(at: self.start)
+        mark.took(.milliseconds(1), at: self.start)
+        mark.note(emptiedBelow: 100, at: self.start)
+        #expect(mark.place(at: self.start + .milliseconds(500)) == 0)
+        mark.took(.milliseconds(10), at: self.start + .milliseconds(510))
+        for milliseconds in [520, 1_100, 2_500] {
+            #expect(mark.place(at: self.start + .milliseconds(milliseconds)) == 100)
+            // What took long was no look.
+            mark.took(.seconds(1), at: self.start + .milliseconds(milliseconds + 1))
+        }
+        #expect(mark.place(at: self.start + .milliseconds(2_511)) == 0)
     }
 }

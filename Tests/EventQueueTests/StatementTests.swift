@@ -20,7 +20,7 @@ struct StatementTests {
         "high_water": ("{}", "bigint"),
         "migrations_applied": ("{}", "integer,text,text"),
         "pass_on": ("{integer,bigint}", "integer"),
-        "recover": ("{bigint}", "integer,integer,integer,bigint"),
+        "recover": ("{bigint,boolean}", "integer,integer,integer,bigint"),
         "register": ("{text,text,text,integer,text,jsonb,integer}", "integer,integer[]"),
         "release": ("{integer,uuid[],bigint[]}", "integer"),
         "results": ("{uuid[]}", "uuid,text,smallint,text,json"),

@@ -182,7 +182,15 @@ extension PostgresConnection {
     func wake(_ nodes: [String]) throws(PostgresError) -> Int32 { try self.execute(.wake(nodes)).integer(0, 0) }
 
     func recover(after place: Int64 = 0) throws(PostgresError) -> [Int32] {
-        let rows = try self.execute(PostgresCall(Statements.recover, .of { $0.append(place) }))
+        let rows = try self.execute(
+            PostgresCall(
+                Statements.recover,
+                .of {
+                    $0.append(place)
+                    $0.append(true)
+                }
+            )
+        )
         return (0..<3).map { rows.integer(0, $0) }
     }
 

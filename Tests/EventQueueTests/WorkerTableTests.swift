@@ -120,7 +120,7 @@ struct WorkerTableTests {
         table.lanes[0].slotFreed()
         let trip = table.nextTrip()
         #expect(trip.outcomes.count == 1)
-        #expect(trip.steps.map(\.step) == [LaneMachine.Step(attend: .eager, claim: 2)])
+        #expect(trip.steps.map(\.step) == [LaneMachine.Step(claim: 2)])
     }
 
     @Test("a poll makes every lane that sleeps look again, without a change of locks")
@@ -135,5 +135,55 @@ struct WorkerTableTests {
         let trip = table.nextTrip()
         #expect(trip.steps.map(\.lane) == [0, 1])
         #expect(trip.steps.allSatisfy { $0.step == LaneMachine.Step(claim: 2) })
+    }
+
+    @Test("where the disk is slow, outcomes are told apart from the trips, and come back when that fails")
+    func slowDisk() {
+        var table = self.table()
+        let claims = (1...6).map { Claim.sample(place: $0) }
+        table.claimed(claims, lane: 0)
+        func places(_ outcomes: [WorkerTable.Told]) -> [Int64] { outcomes.map(\.claim.place) }
+
+        // Fast: nothing is left behind, and there is nothing to tell apart.
+        table.finished(claims[0], .answered([]))
+        #expect(table.nextToTell().isEmpty)
+        var trip = table.nextTrip()
+        #expect(places(trip.outcomes) == [1])
+        #expect(!trip.leavesOutcomes)
+
+        // Slow, but the connection is not there yet.
+        for _ in 0..<20 { table.answered(waiting: 90) }
+        table.tellerLost()
+        table.finished(claims[1], .answered([]))
+        trip = table.nextTrip()
+        #expect(places(trip.outcomes) == [2])
+        #expect(trip.leavesOutcomes)
+
+        // It is there.
+        #expect(table.nextToTell().isEmpty)
+        table.finished(claims[2], .answered([]))
+        trip = table.nextTrip()
+        #expect(trip.outcomes.isEmpty)
+        #expect(trip.leavesOutcomes)
+        #expect(places(table.nextToTell()) == [3])
+        #expect(table.knows(claims[2].id, place: 3))
+        table.finished(claims[3], .answered([]))
+        #expect(table.nextTrip().outcomes.isEmpty)
+
+        // Its connection breaks: what it was telling goes with the next trip, before what came later.
+        table.tellerLost()
+        #expect(places(table.nextTrip().outcomes) == [3, 4])
+
+        // Fast again, while it tells.
+        #expect(table.nextToTell().isEmpty)
+        table.finished(claims[4], .retry(code: "again", error: ""))
+        #expect(places(table.nextToTell()) == [5])
+        for _ in 0..<20 { table.answered(waiting: 10) }
+        table.finished(claims[5], .answered([]))
+        #expect(table.nextTrip().outcomes.isEmpty)
+        #expect(!table.isIdle)
+        #expect(table.nextToTell().isEmpty)
+        #expect(places(table.nextTrip().outcomes) == [6])
+        #expect(table.isIdle)
     }
 }

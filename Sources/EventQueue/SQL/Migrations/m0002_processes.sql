@@ -24,9 +24,11 @@ return case name
     when 'maintenance' then 1382678532
 end;
 
+-- Where a process listens. (Written so that it is inlined: with the operator for text and anything, which is stable, it
+-- could not be immutable and inlined.)
 create function rejoinder.channel(process integer) returns text
-language sql immutable strict parallel safe
-return 'rejoinder_' || process;
+language sql immutable parallel safe
+return 'rejoinder_' || process::text;
 
 -- How this transaction commits. A session's own stronger setting (remote_apply) is left alone.
 create function rejoinder.commit_durably(durably boolean) returns void
@@ -144,10 +146,10 @@ end $$;
 -- What an ingress is told of an event that has come to an end: a record separator (RFC 7464: no JSON text holds one) and its
 -- id, and if it has a short answer its attempt and the answer.
 create function rejoinder.record(id uuid, attempt smallint, answer json) returns text
-language sql immutable parallel safe
+language sql stable parallel safe -- as the cast of json is: were it immutable it would not be inlined
 return case
-    when octet_length(answer::text) <= 3700 then E'\x1e' || id || ' ' || attempt || ' ' || answer
-    else E'\x1e' || id
+    when octet_length(answer::text) <= 3700 then E'\x1e' || id::text || ' ' || attempt::text || ' ' || answer::text
+    else E'\x1e' || id::text
 end;
 
 -- Notifies each of these ingresses of its records: 'done', and the records. A notification has at most 7,999 bytes: a record

@@ -184,21 +184,27 @@ begin
 end $$;
 
 -- What a worker calls: answer(), and when that is on the disk what settle() does, in one round trip and one statement.
--- "accepted" and "states" come back: the events whose outcomes were taken, with the states that they have now.
+-- "accepted" and "states" come back: the events whose outcomes were taken, with the states that they have now; and
+-- "waited", the share of the time until all was on the disk that the commit took, in per cent.
 create procedure rejoinder.answer_and_settle(
     worker integer, ids uuid[], places bigint[], outcomes text[], answers json[], codes text[], errors text[],
-    inout accepted uuid[] default null, inout states text[] default null
+    inout accepted uuid[] default null, inout states text[] default null, inout waited integer default null
 )
 language plpgsql as $$
 #variable_conflict use_column
 declare
+    started constant timestamptz := clock_timestamp();
+    answered timestamptz;
     attempts smallint[];
     ingresses integer[];
 begin
     select array_agg(a.id), array_agg(a.state::text), array_agg(a.attempt), array_agg(a.ingress)
       into accepted, states, attempts, ingresses
       from rejoinder.answer(worker, ids, places, outcomes, answers, codes, errors) as a;
+    answered := clock_timestamp();
     commit;
+    waited := 100 * date_part('epoch', clock_timestamp() - answered)
+        / greatest(date_part('epoch', clock_timestamp() - started), 0.000001);
     perform set_config('synchronous_commit', 'off', true);
     perform rejoinder.tell(array_agg(taken.ingress), array_agg(rejoinder.record(taken.id, taken.attempt, given.answer)))
        from unnest(accepted, states, attempts, ingresses) as taken (id, state, attempt, ingress)

@@ -182,16 +182,17 @@ begin
 end $$;
 
 -- Every 500 ms by the process that holds the maintenance lock, and by each worker as it starts. "after" is the caller's
--- low-water mark, as in claim(); "emptied" its next one: what is found is all that was queued below it.
+-- low-water mark, as in claim(); "emptied" its next one: what is found is all that was queued below it. Without "expires" it
+-- leaves alone what is overdue, which takes time to find.
 create function rejoinder.recover(
-    after bigint default 0, out requeued integer, out cancelled integer, out expired integer, out emptied bigint
+    after bigint default 0, expires boolean default true, out requeued integer, out cancelled integer, out expired integer, out emptied bigint
 )
 language plpgsql as $$
 begin
     perform rejoinder.commit_durably(false);
     emptied := rejoinder.high_water();
     select buried.requeued, buried.cancelled into requeued, cancelled from rejoinder.bury(recover.after) as buried;
-    expired := rejoinder.expire(recover.after);
+    expired := case when expires then rejoinder.expire(recover.after) else 0 end;
 end $$;
 
 -- Makes the partitions of the coming days, drops those older than the retention, and refreshes how long each node

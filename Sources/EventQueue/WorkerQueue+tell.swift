@@ -1,0 +1,89 @@
+import Logging
+import PostgresClient
+
+extension WorkerQueue {
+    /// Tells outcomes where the disk is slow, on a connection of their own that is made when it is first needed.
+    ///
+    /// Until the task is cancelled; without that connection, the trips carry the outcomes.
+    func tellPersistently() async {
+        var backoff = Backoff()
+        await self.toTell.wait()
+        while !Task.isCancelled, let connection = await self.connector.connectPersistently() {
+            let began = ContinuousClock.now
+            await self.tell(on: connection)
+            await connection.close()
+            self.state.withLock { $0.table.tellerLost() }
+            self.signal.raise()
+            if ContinuousClock.now - began > .seconds(1) { backoff = Backoff() }
+            try? await Task.sleep(for: backoff.next())
+        }
+    }
+
+    /// Batch after batch until the connection fails.
+    private func tell(on connection: isolated PostgresConnection) async {
+        while connection.isOpen, !Task.isCancelled, let registration = self.session.registration {
+            let outcomes = self.state.withLock { $0.table.nextToTell() }
+            guard !outcomes.isEmpty else {
+                // What is left may go with a trip; and all may be done.
+                self.signal.raise()
+                await self.toTell.wait()
+                continue
+            }
+            do throws(PostgresError) {
+                let results = try connection.pipeline(PostgresCall.concluding(worker: registration.process, outcomes))
+                try self.check(results[0], of: outcomes, registration.process, on: connection)
+            } catch {
+                self.logger.warning("telling outcomes failed, trying again", metadata: ["error": "\(error)"])
+                return
+            }
+        }
+    }
+
+    /// Which outcomes the database has not taken: their claims were no longer this worker's.
+    func check(
+        _ result: Result<PostgresRows, PostgresError>,
+        of outcomes: [(claim: Claim, outcome: AttemptOutcome)],
+        _ worker: Int32,
+        on connection: isolated PostgresConnection
+    ) throws(PostgresError) {
+        switch result {
+        case .success(let rows):
+            self.state.withLock { $0.table.answered(waiting: rows.integer(0, 2)) }
+            let taken = Set(rows.uuids(0, 0).map(EventID.init))
+            guard taken.count < outcomes.count else { return }
+            for (claim, _) in outcomes where !taken.contains(claim.id) {
+                self.logger.info(
+                    "a late outcome was refused, the event is no longer this worker's",
+                    metadata: ["event.id": "\(claim.id)", "attempt": "\(claim.attempt)"]
+                )
+            }
+        case .failure(let error):
+            try self.answerApart(outcomes, after: error, worker, on: connection)
+        }
+    }
+
+    /// The database refused a batch of outcomes: finds whose fault it is, by halves, and lets the rest through.
+    private func answerApart(
+        _ outcomes: [(claim: Claim, outcome: AttemptOutcome)],
+        after error: PostgresError,
+        _ worker: Int32,
+        on connection: isolated PostgresConnection
+    ) throws(PostgresError) {
+        guard error.isFaultOfValues else { throw error }
+        var parts = [Array(outcomes[..<(outcomes.count / 2)]), Array(outcomes[(outcomes.count / 2)...])]
+        if outcomes.count == 1, let claim = outcomes.first?.claim {
+            self.logger.error(
+                "the database refused an answer",
+                metadata: ["event.id": "\(claim.id)", "node": "\(claim.node)", "error": "\(error)"]
+            )
+            guard case .answered? = outcomes.first?.outcome else { return }
+            parts = [[(claim, .failed(code: "invalid_reply", error: "the database refused it: \(error.message)"))]]
+        }
+        for part in parts where !part.isEmpty {
+            if case .failure(let error)? = try connection.pipeline(PostgresCall.concluding(worker: worker, part)).first
+            {
+                try self.answerApart(part, after: error, worker, on: connection)
+            }
+        }
+    }
+}
