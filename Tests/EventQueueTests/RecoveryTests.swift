@@ -249,7 +249,13 @@ struct RecoveryTests {
     func emptied() async throws {
         try await self.withWorker { scene in
             func emptied(after place: Int64) async throws -> Int64 {
-                let call = PostgresCall(Statements.recover, .of { $0.append(place) })
+                let call = PostgresCall(
+                    Statements.recover,
+                    .of {
+                        $0.append(place)
+                        $0.append(true)
+                    }
+                )
                 return try await scene.recoverer.execute(call).integer(0, 3)
             }
             let mark = try await emptied(after: 0)

@@ -70,7 +70,7 @@ struct StatementTests {
             let connection = try await database.connect()
             let answered = try await connection.execute(.answer(worker: 1, []))
             try await connection.execute(.enqueue([], ingress: 1))
-            #expect((0..<answered.columns).map { answered.name(ofColumn: $0) } == ["accepted", "states"])
+            #expect((0..<answered.columns).map { answered.name(ofColumn: $0) } == ["accepted", "states", "waited"])
             let prepared = try await connection.query(
                 """
                 select name, parameter_types::text

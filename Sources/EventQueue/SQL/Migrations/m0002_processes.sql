@@ -65,23 +65,26 @@ language plpgsql as $$
 #variable_conflict use_column
 declare
     uncovered text[] := wake.nodes;
-    lane record;
+    lanes constant rejoinder.lane[] := array(select l from rejoinder.lane as l order by l.id);
+    lane rejoinder.lane;
+    left_over text[];
     woken integer := 0;
 begin
     perform set_config('synchronous_commit', 'off', true);
-    for lane in select l.id, l.nodes, l.excluding from rejoinder.lane as l order by l.id loop
+    foreach lane in array lanes loop
         continue when pg_try_advisory_xact_lock_shared(rejoinder.lock_class('eager'), lane.id);
         uncovered := rejoinder.without(uncovered, lane.nodes, lane.excluding);
         if uncovered = '{}' then
             return 0;
         end if;
     end loop;
-    for lane in select l.id, l.process, l.nodes, l.excluding from rejoinder.lane as l order by l.id loop
-        continue when rejoinder.without(uncovered, lane.nodes, lane.excluding) = uncovered
+    foreach lane in array lanes loop
+        left_over := rejoinder.without(uncovered, lane.nodes, lane.excluding);
+        continue when left_over = uncovered
             or pg_try_advisory_xact_lock_shared(rejoinder.lock_class('idle'), lane.id);
         perform pg_notify(rejoinder.channel(lane.process), 'wake ' || lane.id);
         woken := woken + 1;
-        uncovered := rejoinder.without(uncovered, lane.nodes, lane.excluding);
+        uncovered := left_over;
         exit when uncovered = '{}';
     end loop;
     return woken;
@@ -160,6 +163,10 @@ language plpgsql as $$
 declare
     told record;
 begin
+    if cardinality(records) = 1 then
+        perform pg_notify(rejoinder.channel(ingresses[1]), 'done' || records[1]) where ingresses[1] is not null;
+        return;
+    end if;
     for told in
         select u.ingress, array_agg(u.record) as records, sum(octet_length(u.record)) as bytes
           from unnest(ingresses, records) as u (ingress, record)

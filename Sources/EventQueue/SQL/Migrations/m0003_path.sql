@@ -17,11 +17,12 @@ declare
     started constant timestamptz := clock_timestamp();
 begin
     perform set_config('synchronous_commit', 'off', true);
-    insert into rejoinder.node (name)
-    select called.name
-      from (select distinct n as name from unnest(nodes) as n) as called
-     where not exists (select from rejoinder.node as known where known.name = called.name)
-        on conflict do nothing;
+    if exists (
+        select from unnest(nodes) as called (name)
+         where not exists (select from rejoinder.node as known where known.name = called.name)
+    ) then
+        insert into rejoinder.node (name) select n from unnest(nodes) as n on conflict do nothing;
+    end if;
     with new as (
         insert into rejoinder.received (id, enqueued_at, deadline, ingress, endpoint, node, payload)
         select u.id, started, started + u.time_left * interval '1 millisecond', enqueue.ingress, u.endpoint, u.node, u.payload
@@ -88,7 +89,7 @@ begin
       into rows, sorted
       from (
             select queued.ctid, queued.id
-              from unnest(rejoinder.nodes_served(nodes, excluding)) as served (node)
+              from unnest(coalesce(nodes, rejoinder.nodes_served(null, excluding))) as served (node)
               left join rejoinder.node as known on known.name = served.node
              cross join lateral (
                 select l.ctid, l.id, l.place
@@ -133,11 +134,11 @@ end $$;
 
 -- Stores a batch of outcomes: 'answered' with its answer, 'failed' (no further attempt), 'retry' (queued again while
 -- attempts and time are left, else failed) or 'expired'. It accepts those whose claim is still the current one, and
--- returns them with the state that they have now. Durable; the worker then calls settle() on a transaction of its own, and
--- wake() for what was queued again.
+-- returns them with the state that they have now, and the answer that was stored. Durable; the worker then calls settle()
+-- on a transaction of its own, and wake() for what was queued again.
 create function rejoinder.answer(
     worker integer, ids uuid[], places bigint[], outcomes text[], answers json[], codes text[], errors text[]
-) returns table (id uuid, state rejoinder.state, attempt smallint, ingress integer)
+) returns table (id uuid, state rejoinder.state, attempt smallint, ingress integer, answer json)
 language plpgsql
 set enable_seqscan = off
 set enable_bitmapscan = off
@@ -165,7 +166,7 @@ begin
            and l.worker = answer.worker
            and l.attempt < l.max_attempts
            and l.deadline > finished
-        returning l.id, 'queued'::rejoinder.state, l.attempt, l.ingress;
+        returning l.id, 'queued'::rejoinder.state, l.attempt, l.ingress, null::json;
     end if;
     return query
     with ended as (
@@ -180,7 +181,7 @@ begin
     select e.id, e.place, case e.outcome when 'retry' then 'failed' else e.outcome end::rejoinder.state, e.attempt, e.ingress,
            answer.worker, e.enqueued_at, e.claimed_at, finished, e.node, e.code, e.error, e.answer
       from ended as e
-    returning outcome.id, outcome.state, outcome.attempt, outcome.ingress;
+    returning outcome.id, outcome.state, outcome.attempt, outcome.ingress, outcome.answer;
 end $$;
 
 -- What a worker calls: answer(), and when that is on the disk what settle() does, in one round trip and one statement.
@@ -195,21 +196,20 @@ language plpgsql as $$
 declare
     started constant timestamptz := clock_timestamp();
     answered timestamptz;
-    attempts smallint[];
     ingresses integer[];
+    records text[];
 begin
-    select array_agg(a.id), array_agg(a.state::text), array_agg(a.attempt), array_agg(a.ingress)
-      into accepted, states, attempts, ingresses
+    select array_agg(a.id), array_agg(a.state::text),
+           array_agg(a.ingress) filter (where a.state <> 'queued'),
+           array_agg(rejoinder.record(a.id, a.attempt, a.answer)) filter (where a.state <> 'queued')
+      into accepted, states, ingresses, records
       from rejoinder.answer(worker, ids, places, outcomes, answers, codes, errors) as a;
     answered := clock_timestamp();
     commit;
     waited := 100 * date_part('epoch', clock_timestamp() - answered)
         / greatest(date_part('epoch', clock_timestamp() - started), 0.000001);
     perform set_config('synchronous_commit', 'off', true);
-    perform rejoinder.tell(array_agg(taken.ingress), array_agg(rejoinder.record(taken.id, taken.attempt, given.answer)))
-       from unnest(accepted, states, attempts, ingresses) as taken (id, state, attempt, ingress)
-       join unnest(ids, answers) as given (id, answer) on given.id = taken.id
-      where taken.state <> 'queued';
+    perform rejoinder.tell(ingresses, records);
 end $$;
 
 -- What has become of these events, as far as they have come to an end: what an ingress replies with.
