@@ -158,6 +158,7 @@ let package = Package(
                 "RejoinderIngress",
                 "RejoinderWorker",
                 "Settings",
+                "Stage",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
@@ -167,6 +168,34 @@ let package = Package(
             ],
             path: "Benchmarks",
             exclude: ["Notes.md"]
+        ),
+        .executableTarget(
+            name: "RejoinderChaos",
+            dependencies: [
+                "EventQueue",
+                "HaptikWebhook",
+                "LoadGenerator",
+                "LocalPostgres",
+                "RejoinderWorker",
+                "Settings",
+                "Stage",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+                .product(name: "UnixSignals", package: "swift-service-lifecycle"),
+            ],
+            path: "Chaos"
+        ),
+        .target(
+            name: "Stage",
+            dependencies: [
+                "LocalPostgres",
+                .product(name: "Subprocess", package: "swift-subprocess"),
+                .product(name: "SystemPackage", package: "swift-system"),
+            ],
+            path: "Stage"
         ),
         .target(
             name: "TestSupport",

@@ -1,4 +1,5 @@
 import LoadGenerator
+import Stage
 
 /// What a load brought, and what it cost.
 struct Measurement: Codable, Sendable {

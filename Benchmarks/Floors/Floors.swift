@@ -1,4 +1,5 @@
 import LoadGenerator
+import Stage
 
 /// What HTTP alone and PostgreSQL alone can do on this machine, each measured once in a run.
 final class Floors {
@@ -16,7 +17,7 @@ final class Floors {
         self.bench.says("HTTP floor, \(connections) connections")
         let measurement = try await self.measureHTTP(connections: connections)
         guard measurement.load.isRight else {
-            throw BenchmarkError("the HTTP floor did not answer all calls right")
+            throw StageError("the HTTP floor did not answer all calls right")
         }
         self.http[connections] = measurement
         return measurement.load
@@ -24,7 +25,7 @@ final class Floors {
 
     private func measureHTTP(connections: Int) async throws -> Measurement {
         try await Fleet.with(folder: try self.bench.newFolder()) { fleet in
-            let server = try await fleet.start(Programs.benchmark, ["http-floor"])
+            let server = try await fleet.start(Programs.own, ["http-floor"])
             let url = try await Deployment.address(of: server)
             var load = Load(urls: [url], pace: .closed(connections: connections), seconds: 1)
             load.reply = Template(InlineQueue.answer)

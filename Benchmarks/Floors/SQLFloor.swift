@@ -1,3 +1,5 @@
+import Stage
+
 #if canImport(FoundationEssentials)
 import FoundationEssentials
 #else
@@ -75,7 +77,7 @@ struct SQLFloor: Codable, Sendable {
             try String(contentsOfFile: "\(folder)/\($0)", encoding: .utf8).split(separator: "\n")
         }
         let times = lines.compactMap { $0.split(separator: " ").dropFirst(2).first.flatMap { Double($0) } }.sorted()
-        guard !times.isEmpty else { throw BenchmarkError("pgbench logged no transaction") }
+        guard !times.isEmpty else { throw StageError("pgbench logged no transaction") }
         return times[times.count / 2] / 1000
     }
 

@@ -1,3 +1,5 @@
+import Stage
+
 #if canImport(FoundationEssentials)
 import FoundationEssentials
 #else
@@ -48,7 +50,7 @@ extension Deployment {
             "select pid from pg_stat_activity where application_name = '\(name)'"
         )
         let pids = Set(answer.split(separator: "\n").map(String.init))
-        guard !pids.isEmpty else { throw BenchmarkError("no connection is called \(name)") }
+        guard !pids.isEmpty else { throw StageError("no connection is called \(name)") }
         return pids
     }
 

@@ -1,4 +1,5 @@
 import LoadGenerator
+import Stage
 
 extension Scenario {
     static let fullTable = Scenario(letter: "f", title: "many finished events in the table") { bench in

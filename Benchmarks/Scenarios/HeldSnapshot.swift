@@ -1,4 +1,5 @@
 import LoadGenerator
+import Stage
 
 extension Scenario {
     static let heldSnapshot = Scenario(letter: "e", title: "a transaction that stays open") { bench in
@@ -16,7 +17,7 @@ extension Scenario {
             let first = try await deployment.measureClaim(rate, seconds: slice)
             _ = try await deployment.load(.open(rate: rate, connections: 2000), seconds: 3 * slice).run()
             let last = try await deployment.measureClaim(rate, seconds: slice)
-            guard ProcessFigures(holder.pid) != nil else { throw BenchmarkError("the transaction did not stay open") }
+            guard ProcessFigures(holder.pid) != nil else { throw StageError("the transaction did not stay open") }
             let (before, after) = (first.measurement.load.latency.p99, last.measurement.load.latency.p99)
             return [
                 Row(
@@ -61,7 +62,7 @@ extension Deployment {
             word.hasPrefix("hit=") || word.hasPrefix("read=")
                 ? word.split(separator: "=").last.flatMap { Double($0) } : nil
         }
-        guard !counts.isEmpty else { throw BenchmarkError("the plan of a claim names no buffers") }
+        guard !counts.isEmpty else { throw StageError("the plan of a claim names no buffers") }
         return (measurement, counts.reduce(0, +))
     }
 }

@@ -1,5 +1,6 @@
 import LoadGenerator
 import Settings
+import Stage
 
 extension Scenario {
     static let idleConnections = Scenario(letter: "j", title: "idle keep-alive connections") { bench in
@@ -17,7 +18,7 @@ extension Scenario {
             load.idleConnections = count
             let crowded = try await deployment.measure(load)
             guard crowded.load.idleConnections == count else {
-                throw BenchmarkError("of \(count) idle connections \(crowded.load.idleConnections) stayed open")
+                throw StageError("of \(count) idle connections \(crowded.load.idleConnections) stayed open")
             }
             let held = "\(Double(count).text(0)) idle connections"
             return [

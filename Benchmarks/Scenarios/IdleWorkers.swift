@@ -1,4 +1,5 @@
 import LoadGenerator
+import Stage
 
 extension Scenario {
     static let idleWorkers = Scenario(letter: "h", title: "64 more workers that have nothing to do") { bench in

@@ -1,4 +1,5 @@
 import LoadGenerator
+import Stage
 
 extension Scenario {
     static let manyProcesses = Scenario(letter: "i", title: "more ingresses and workers") { bench in

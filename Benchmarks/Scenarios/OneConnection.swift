@@ -1,4 +1,5 @@
 import LoadGenerator
+import Stage
 
 extension Scenario {
     static let oneConnection = Scenario(letter: "b", title: "one connection") { bench in

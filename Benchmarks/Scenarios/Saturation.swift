@@ -1,4 +1,5 @@
 import LoadGenerator
+import Stage
 
 extension Scenario {
     static let saturation = Scenario(letter: "a", title: "closed loop, durable") { bench in

@@ -1,4 +1,5 @@
 import LoadGenerator
+import Stage
 
 /// One thing that is measured, under the letter that its target has.
 struct Scenario: Sendable {

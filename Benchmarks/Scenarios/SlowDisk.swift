@@ -1,4 +1,5 @@
 import LoadGenerator
+import Stage
 
 extension Scenario {
     static let slowDisk = Scenario(letter: "d", title: "each flush takes 4 ms longer") { bench in

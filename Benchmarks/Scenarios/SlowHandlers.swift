@@ -1,5 +1,6 @@
 import LoadGenerator
 import Settings
+import Stage
 
 extension Scenario {
     static let slowHandlers = Scenario(letter: "k", title: "many callers wait at once") { bench in

@@ -1,4 +1,5 @@
 import LoadGenerator
+import Stage
 
 extension Scenario {
     static let steadyRate = Scenario(letter: "c", title: "open loop at half of (a)") { bench in

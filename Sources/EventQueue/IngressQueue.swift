@@ -8,7 +8,7 @@ import Synchronization
 /// an idle system sends a batch of one at once, a busy one large batches.
 package final class IngressQueue: Sendable {
     package struct Limits: Sendable, Hashable {
-        /// Callers that wait at once.
+        /// Callers that wait at once; and a quarter more of nodes that have few waiting.
         package var waiting: Int = 10_000
         /// Bytes of payload kept for them.
         package var waitingBytes: Int = 256 << 20
@@ -66,7 +66,7 @@ package final class IngressQueue: Sendable {
         }
         let refusal: Outcome? = self.state.withLock { state in
             guard
-                state.table.entries.count < self.limits.waiting,
+                state.table.hasRoom(for: event.node, limit: self.limits.waiting),
                 state.table.bytes + event.payload.count <= self.limits.waitingBytes
             else { return .overloaded }
             state.table.enter(event, at: now, waiter: onOutcome)

@@ -27,6 +27,7 @@ struct WaiterTable<Waiter: Sendable>: Sendable {
     private(set) var entries: [EventID: Entry] = [:]
     /// Bytes of payload that are kept for waiting callers.
     private(set) var bytes = 0
+    private var waitingByNode: [String: Int] = [:]
     private var toEnqueue: Deque<EventID> = []
     private var toFetch: Deque<EventID> = []
     private var toAbandon: Deque<(id: EventID, state: String)> = []
@@ -35,7 +36,17 @@ struct WaiterTable<Waiter: Sendable>: Sendable {
     mutating func enter(_ event: NewEvent, at now: ContinuousClock.Instant, waiter: Waiter) {
         self.entries[event.id] = Entry(event: event, arrived: now, waiter: waiter)
         self.bytes += event.payload.count
+        self.waitingByNode[event.node, default: 0] += 1
         self.toEnqueue.append(event.id)
+    }
+
+    /// Whether there is room for one more caller.
+    ///
+    /// Beyond the limit there is another quarter of it, for nodes that have few waiting: one node that is overloaded must
+    /// not shut the others out.
+    func hasRoom(for node: String, limit: Int) -> Bool {
+        if self.entries.count < limit { return true }
+        return self.entries.count < limit + limit / 4 && self.waitingByNode[node, default: 0] < limit / 4
     }
 
     /// A caller's wait ends; nil when it had ended before.
@@ -44,6 +55,9 @@ struct WaiterTable<Waiter: Sendable>: Sendable {
     mutating func leave(_ id: EventID, abandoningAs state: String? = nil) -> Waiter? {
         guard let entry = self.entries.removeValue(forKey: id) else { return nil }
         self.bytes -= entry.event.payload.count
+        if let waiting = self.waitingByNode[entry.event.node] {
+            self.waitingByNode[entry.event.node] = waiting > 1 ? waiting - 1 : nil
+        }
         if let state { self.toAbandon.append((id, state)) }
         return entry.waiter
     }

@@ -87,8 +87,9 @@ extension WorkerQueue {
                 ingress: rows.optionalInteger(row, 4)
             )
         }
-        // What was queued below the last that it found, it has taken.
-        let emptiedBelow = claims.lazy.map(\.place).max() ?? highWater
+        // What was queued below the last that it found, it has taken; unless it took the newest.
+        let isNewestFirst = rows.count > 0 && rows.bool(0, 8)
+        let emptiedBelow = isNewestFirst ? nil : claims.lazy.map(\.place).max() ?? highWater
         self.state.withLock { state in
             state.table.claimed(claims, lane: lane)
             let end = ContinuousClock.now

@@ -27,6 +27,8 @@ package struct LoadPlan: Sendable {
     package var calls: Int?
     /// How long the replies that are still due at the end are waited for.
     package var patience = Duration.seconds(35)
+    /// Called with each call that has come to its end, of the warm-up too; must not block.
+    package var onEnd: (@Sendable (CallRecord) -> Void)?
     /// Connections that are held open beside the load, and do nothing.
     package var idleConnections = 0
 

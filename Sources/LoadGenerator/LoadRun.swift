@@ -172,6 +172,11 @@ final class LoadRun {
         if let most = self.plan.calls, self.calls >= most, self.underWay == 0 { self.end = min(self.end, now) }
     }
 
+    private func record(_ call: Call, _ target: Int?, at now: UInt64, _ end: () -> CallRecord.End) {
+        guard let onEnd = self.plan.onEnd else { return }
+        onEnd(CallRecord(number: call.number, target: target, due: call.start, ended: now, end: end()))
+    }
+
     private func fate(of call: Call, _ response: Response, at now: UInt64) -> Tally.Fate {
         guard response.status == 200 else { return .refused(response.status) }
         if let expected = self.plan.expected {
@@ -206,6 +211,9 @@ final class LoadRun {
 
     func replied(_ connection: LoadConnection, _ call: Call, _ response: Response) {
         let now = Self.now
+        self.record(call, connection.target, at: now) {
+            .reply(status: response.status, body: String(buffer: response.body))
+        }
         self.ended(call, self.fate(of: call, response, at: now), at: now)
         self.use(connection, at: now)
         self.endWhenDone()
@@ -216,7 +224,10 @@ final class LoadRun {
         self.connections[ObjectIdentifier(connection)] = nil
         if case .ended = self.phase { return }
         self.tally.lost()
-        if let call { self.ended(call, .failed, at: Self.now) }
+        if let call {
+            self.record(call, connection.target, at: Self.now) { .broken }
+            self.ended(call, .failed, at: Self.now)
+        }
         self.fail(self.dialer.lines[connection.target].target, ChannelError.eof)
         self.replace()
         self.endWhenDone()
@@ -253,6 +264,11 @@ final class LoadRun {
     func finish() {
         guard self.phase != .ended else { return }
         self.end = min(self.end, Self.now)
+        let now = Self.now
+        for call in self.waiting { self.record(call, nil, at: now) { .unanswered } }
+        for connection in self.connections.values {
+            if let call = connection.call { self.record(call, connection.target, at: now) { .unanswered } }
+        }
         let unanswered = self.waiting + self.connections.values.compactMap(\.call)
         for call in unanswered where call.start >= self.countFrom { self.tally.count(.unanswered) }
         let result = self.tally.result(

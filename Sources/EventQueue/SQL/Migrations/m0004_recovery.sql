@@ -71,7 +71,7 @@ end $$;
 -- merely cut comes back within the times below; after a restart of the database all were, so what can't be undone waits.
 --   0.45 s: its events are queued again
 --   1 s, or 5 s soon after a restart: its at-most-once events fail, its lanes go
---   5 s: the queued events of an ingress are cancelled, since nobody would get their answer
+--   2 s, or 5 s soon after a restart: the queued events of an ingress are cancelled, since nobody would get their answer
 create function rejoinder.bury(after bigint, out requeued integer, out cancelled integer)
 language plpgsql
 set enable_seqscan = off
@@ -85,10 +85,8 @@ as $$
 declare
     started constant timestamptz := clock_timestamp();
     silence constant interval := '5 seconds';
-    final_after constant interval := case
-        when pg_postmaster_start_time() > started - interval '15 seconds' then interval '5 seconds'
-        else interval '1 second'
-    end;
+    is_fresh constant boolean := pg_postmaster_start_time() > started - interval '15 seconds';
+    final_after interval;
     suspect rejoinder.process;
     missing_for interval;
     gone uuid[];
@@ -103,6 +101,11 @@ begin
          where p.id = suspect.id and p.heartbeat_at = suspect.heartbeat_at
         returning started - p.missing_since into missing_for;
         continue when not found;
+        final_after := case
+            when is_fresh then interval '5 seconds'
+            when suspect.role = 'worker' then interval '1 second'
+            else interval '2 seconds'
+        end;
         if suspect.heartbeat_at < started - silence then
             missing_for := greatest(missing_for, started - suspect.heartbeat_at);
         end if;
@@ -110,7 +113,7 @@ begin
         if suspect.role = 'worker' and missing_for >= interval '450 milliseconds' then
             requeued := requeued + rejoinder.give_up(array[suspect.id], missing_for >= final_after);
         end if;
-        continue when missing_for < case suspect.role when 'worker' then final_after else interval '5 seconds' end;
+        continue when missing_for < final_after;
 
         delete from rejoinder.lane as l where l.process = suspect.id;
         update rejoinder.process as p set stopped_at = started, busy = 0 where p.id = suspect.id;

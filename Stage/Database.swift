@@ -1,28 +1,21 @@
-import LocalPostgres
+package import LocalPostgres
 import Subprocess
 import SystemPackage
 
-#if canImport(Glibc)
-import Glibc
-#elseif canImport(Musl)
-import Musl
-#else
-import Darwin
-#endif
-
 /// A private PostgreSQL with default durability, and its programs.
-struct Database: Sendable {
-    let url: String
-    let postmaster: pid_t
+package struct Database: Sendable {
+    package let cluster: LocalPostgres
+    package let url: String
+    package let postmaster: Int32
     /// Such as 150018.
-    let version: Int
+    package let version: Int
     /// What the server says.
-    let log: String
+    package let log: String
     private let psql: String
     private let pgbench: String
 
     /// Runs a new server while `body` runs; nothing is left of it.
-    static func with<Result>(
+    package static func with<Result>(
         folder: String,
         settings: [String: String],
         _ body: (Database) async throws -> Result
@@ -41,6 +34,7 @@ struct Database: Sendable {
     }
 
     private init(_ cluster: LocalPostgres) async throws {
+        self.cluster = cluster
         self.url = try cluster.connectionString()
         self.log = cluster.log
         self.psql = try await cluster.client("psql")
@@ -53,44 +47,34 @@ struct Database: Sendable {
             )
         )
         let numbers = answer.split { $0 == " " || $0.isNewline }.prefix(2).compactMap { Int32($0) }
-        guard numbers.count == 2 else { throw BenchmarkError("PostgreSQL does not say its version and process") }
+        guard numbers.count == 2 else { throw StageError("PostgreSQL does not say its version and process") }
         self.version = Int(numbers[0])
         self.postmaster = numbers[1]
     }
 
     /// Runs statements, each a transaction of its own unless they say otherwise; a line per row.
     @discardableResult
-    func query(_ statements: String...) async throws -> String { try await self.query(statements) }
+    package func query(_ statements: String...) async throws -> String { try await self.query(statements) }
 
     /// The same, for a list of them.
     @discardableResult
-    func query(_ statements: [String]) async throws -> String {
+    package func query(_ statements: [String]) async throws -> String {
         try await Self.run(self.psql, Self.arguments(self.url, statements))
     }
 
-    func number(_ sql: String) async throws -> Int {
+    package func number(_ sql: String) async throws -> Int {
         let answer = try await self.query(sql)
-        guard let number = Int(answer) else { throw BenchmarkError("\"\(sql)\" gave \"\(answer)\"") }
+        guard let number = Int(answer) else { throw StageError("\"\(sql)\" gave \"\(answer)\"") }
         return number
     }
 
-    /// What it has written to its log so far.
-    func wal() async throws -> WALFigures {
-        let answer = try await self.query(WALFigures.query(serverVersion: self.version))
-        guard let figures = WALFigures(answer) else { throw BenchmarkError("pg_stat_wal gave \"\(answer)\"") }
-        return figures
-    }
-
-    /// The CPU time of the server, all of its processes.
-    var cpu: Duration { ProcessFigures.cpu(ofFamily: self.postmaster) }
-
     /// Starts a psql that runs a script, as a member of a fleet.
-    func start(_ script: String, in fleet: Fleet) async throws -> Member {
+    package func start(_ script: String, in fleet: Fleet) async throws -> Member {
         try await fleet.start(self.psql, Self.arguments(self.url, [script]))
     }
 
     /// Runs pgbench; what it prints.
-    func bench(_ arguments: [String]) async throws -> String {
+    package func bench(_ arguments: [String]) async throws -> String {
         try await Self.run(self.pgbench, ["-n", "-M", "prepared"] + arguments + [self.url])
     }
 
@@ -108,7 +92,7 @@ struct Database: Sendable {
         guard result.terminationStatus.isSuccess else {
             try Task.checkCancellation()
             let lines = result.standardError.split(separator: "\n")
-            throw BenchmarkError("\(program): \(lines.first { $0.contains("ERROR") } ?? lines.last ?? "it failed")")
+            throw StageError("\(program): \(lines.first { $0.contains("ERROR") } ?? lines.last ?? "it failed")")
         }
         return String(result.standardOutput.reversed().drop { $0.isNewline }.reversed())
     }

@@ -7,15 +7,15 @@ import Foundation
 #endif
 
 /// Where the programs are that take part.
-enum Programs {
+package enum Programs {
     /// This one.
-    static let benchmark =
+    package static let own =
         (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? CommandLine.arguments[0]
 
     /// The build's others are beside it.
-    static func built(_ name: String) -> String {
-        FilePath(self.benchmark).removingLastComponent().appending(name).string
+    package static func built(_ name: String) -> String {
+        FilePath(self.own).removingLastComponent().appending(name).string
     }
 
-    static let rejoinder = built("rejoinder")
+    package static let rejoinder = built("rejoinder")
 }

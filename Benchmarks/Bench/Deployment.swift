@@ -1,4 +1,5 @@
 import LoadGenerator
+import Stage
 
 /// Everything that takes part in answering: PostgreSQL, ingress and worker processes, all on this machine.
 final class Deployment {
@@ -58,7 +59,7 @@ final class Deployment {
     static func address(of member: Member) async throws -> String {
         let line = try await member.line(containing: "] listening")
         guard let port = line.firstRange(of: " port=").map({ line[$0.upperBound...].prefix { $0.isNumber } }) else {
-            throw BenchmarkError("\"\(line)\" names no port")
+            throw StageError("\"\(line)\" names no port")
         }
         return "http://127.0.0.1:\(port)\(SampleCall.path)"
     }
@@ -68,7 +69,7 @@ final class Deployment {
         let slots = slots.map { ["--slots", "\($0)"] } ?? []
         for _ in 0..<count {
             let worker = try await self.fleet.start(
-                Programs.benchmark,
+                Programs.own,
                 ["worker", "--milliseconds", "\(milliseconds)"] + slots,
                 environment: ["DATABASE_URL": self.database.url]
             )
@@ -80,7 +81,7 @@ final class Deployment {
     func untilReady() async throws {
         let end = ContinuousClock.now + .seconds(60)
         while try await self.database.number(QueueSQL.workers) < self.workers.count {
-            guard ContinuousClock.now < end else { throw BenchmarkError("the workers did not all come up") }
+            guard ContinuousClock.now < end else { throw StageError("the workers did not all come up") }
             try await Task.sleep(for: .milliseconds(50))
         }
         try await self.firstAnswer()
@@ -93,7 +94,7 @@ final class Deployment {
             var load = Load(urls: [ingress.url], pace: .closed(connections: 1), seconds: 10)
             load.calls = 1
             while try await !load.run().isRight {
-                guard ContinuousClock.now < end else { throw BenchmarkError("\(ingress.url) gave no right answer") }
+                guard ContinuousClock.now < end else { throw StageError("\(ingress.url) gave no right answer") }
                 try await Task.sleep(for: .milliseconds(5))
             }
         }

@@ -8,8 +8,16 @@ import FoundationEssentials
 import Foundation
 #endif
 
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#else
+import Darwin
+#endif
+
 /// The processes of one scenario; none outlives it.
-final class Fleet: Sendable {
+package final class Fleet: Sendable {
     private let folder: String
     private let members = Mutex<[Member]>([])
 
@@ -18,7 +26,7 @@ final class Fleet: Sendable {
     }
 
     /// Runs `body`, then ends all that it has started: in order, or by SIGKILL after 10 s.
-    static func with<Result>(folder: String, _ body: (Fleet) async throws -> Result) async throws -> Result {
+    package static func with<Result>(folder: String, _ body: (Fleet) async throws -> Result) async throws -> Result {
         let fleet = Fleet(folder: folder)
         let result: Result
         do {
@@ -32,7 +40,11 @@ final class Fleet: Sendable {
     }
 
     /// Starts a program; what it says goes to a log in the scenario's folder.
-    func start(_ program: String, _ arguments: [String], environment: [String: String] = [:]) async throws -> Member {
+    package func start(
+        _ program: String,
+        _ arguments: [String],
+        environment: [String: String] = [:]
+    ) async throws -> Member {
         let name = FilePath(program).lastComponent?.string ?? program
         let number = self.members.withLock { $0.count }
         let log = "\(self.folder)/\(number)-\(name).log"
@@ -49,8 +61,8 @@ final class Fleet: Sendable {
 }
 
 /// One running process.
-struct Member: Sendable {
-    let pid: pid_t
+package struct Member: Sendable {
+    package let pid: Int32
     private let name: String
     private let log: String
     private let task: Task<Void, Never>
@@ -93,7 +105,7 @@ struct Member: Sendable {
         for try await pid in starts {
             return Member(pid: pid, name: FilePath(program).lastComponent?.string ?? program, log: log, task: task)
         }
-        throw BenchmarkError("\(program) was not started")
+        throw StageError("\(program) was not started")
     }
 
     /// Ours, without what would have a say in what is measured.
@@ -105,25 +117,30 @@ struct Member: Sendable {
         return Dictionary(uniqueKeysWithValues: all.map { (Environment.Key(stringLiteral: $0), $1) })
     }
 
+    package var isRunning: Bool { kill(self.pid, 0) == 0 }
+
+    /// Sends it a signal, such as SIGKILL.
+    package func signal(_ signal: Int32) { kill(self.pid, signal) }
+
     /// Ends it in order.
-    func requestEnd() { self.task.cancel() }
+    package func requestEnd() { self.task.cancel() }
 
     /// Waits for its end.
-    func end() async { await self.task.value }
+    package func end() async { await self.task.value }
 
     /// What it has said so far.
-    var said: String { (try? String(contentsOfFile: self.log, encoding: .utf8)) ?? "" }
+    package var said: String { (try? String(contentsOfFile: self.log, encoding: .utf8)) ?? "" }
 
     /// Waits for a line that contains a text.
-    func line(containing text: String, within patience: Duration = .seconds(20)) async throws -> Substring {
+    package func line(containing text: String, within patience: Duration = .seconds(20)) async throws -> Substring {
         let end = ContinuousClock.now + patience
         while ContinuousClock.now < end {
             let lines = self.said.split(separator: "\n")
             if let line = lines.first(where: { $0.contains(text) }) { return line }
-            guard ProcessFigures(self.pid) != nil else { break }
+            guard self.isRunning else { break }
             try await Task.sleep(for: .milliseconds(5))
         }
         let last = self.said.split(separator: "\n").last.map { ", but \"\($0)\"" } ?? ""
-        throw BenchmarkError("\(self.name) did not say \"\(text)\"\(last)")
+        throw StageError("\(self.name) did not say \"\(text)\"\(last)")
     }
 }

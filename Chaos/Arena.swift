@@ -1,0 +1,286 @@
+import HaptikWebhook
+import LoadGenerator
+import LocalPostgres
+import NIOCore
+import Stage
+import Synchronization
+
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#else
+import Darwin
+#endif
+
+#if canImport(FoundationEssentials)
+import FoundationEssentials
+#else
+import Foundation
+#endif
+
+/// One scenario's deployment, and the history of what is done to it.
+final class Arena: Sendable {
+    /// An ingress with its ports, which it keeps when it is started again.
+    struct Ingress: Sendable {
+        let member: Member
+        let port: Int
+        let adminPort: Int
+
+        var url: String { "http://127.0.0.1:\(self.port)/webhook" }
+    }
+
+    static let secret = "chaos"
+
+    let database: Database
+    let fleet: Fleet
+    /// In seconds.
+    let deadline: Double
+    let history = History()
+    private let folder: String
+    private let state: Mutex<State>
+
+    private struct State {
+        /// Where ingresses and workers find the database: a proxy, or several hosts.
+        var databaseURL: String
+        var ingresses: [Ingress] = []
+        var workers: [Member] = []
+        var loads = 0
+        var proxy: Proxy?
+    }
+
+    var databaseURL: String { self.state.withLock { $0.databaseURL } }
+    var ingresses: [Ingress] { self.state.withLock { $0.ingresses } }
+    var workers: [Member] { self.state.withLock { $0.workers } }
+
+    private init(_ database: Database, _ fleet: Fleet, folder: String, deadline: Double) throws {
+        self.database = database
+        self.fleet = fleet
+        self.folder = folder
+        self.deadline = deadline
+        self.state = Mutex(State(databaseURL: try database.cluster.connectionString(over: .tcp)))
+    }
+
+    /// Runs `body` with a new database with the schema.
+    static func with<Result>(
+        folder: String,
+        settings: [String: String],
+        deadline: Double,
+        _ body: (Arena) async throws -> Result
+    ) async throws -> Result {
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        return try await Database.with(folder: folder, settings: settings) { database in
+            try await Fleet.with(folder: folder) { fleet in
+                let migration = try await fleet.start(
+                    Programs.rejoinder,
+                    ["migrate"],
+                    environment: ["DATABASE_URL": database.url]
+                )
+                await migration.end()
+                return try await body(try Arena(database, fleet, folder: folder, deadline: deadline))
+            }
+        }
+    }
+
+    // MARK: Processes
+
+    func addIngress(_ arguments: [String] = []) async throws {
+        let ingress = try await self.startIngress(port: 0, adminPort: 0, arguments)
+        self.state.withLock { $0.ingresses.append(ingress) }
+    }
+
+    /// Starts it again, where it was.
+    func restartIngress(_ index: Int, _ arguments: [String] = []) async throws {
+        let old = self.ingresses[index]
+        let new = try await self.startIngress(port: old.port, adminPort: old.adminPort, arguments)
+        self.state.withLock { $0.ingresses[index] = new }
+    }
+
+    private func startIngress(port: Int, adminPort: Int, _ arguments: [String]) async throws -> Ingress {
+        let member = try await self.fleet.start(
+            Programs.rejoinder,
+            [
+                "ingress", "--http-port", "\(port)", "--admin-port", "\(adminPort)",
+                "--deadline", "\(Int(self.deadline * 1000))ms",
+            ] + arguments,
+            environment: ["DATABASE_URL": self.databaseURL, "REJOINDER_SECRET": Self.secret]
+        )
+        let line = try await member.line(containing: "] listening")
+        func number(after text: String) throws -> Int {
+            let digits = line.firstRange(of: text).map { line[$0.upperBound...].prefix { $0.isNumber } }
+            guard let number = digits.flatMap({ Int($0) }) else { throw StageError("\"\(line)\" has no \"\(text)\"") }
+            return number
+        }
+        return Ingress(
+            member: member,
+            port: try number(after: " port="),
+            adminPort: try number(after: "admin.port=")
+        )
+    }
+
+    @discardableResult
+    func addWorker(slots: Int? = nil) async throws -> Member {
+        let slots = slots.map { ["--slots", "\($0)"] } ?? []
+        let worker = try await self.fleet.start(
+            Programs.own,
+            ["worker", "--runs", self.folder] + slots,
+            environment: ["DATABASE_URL": self.databaseURL]
+        )
+        self.state.withLock { $0.workers.append(worker) }
+        return worker
+    }
+
+    /// Waits until so many workers are registered, and every ingress says that it is ready.
+    func untilReady() async throws {
+        try await self.eventually("all workers are there") {
+            try await self.database.number("select count(*) from rejoinder.workers where not missing")
+                >= self.workers.count { $0.isRunning }
+        }
+        for ingress in self.ingresses {
+            try await self.eventually("\(ingress.url) is ready") { try await self.isReady(ingress) }
+        }
+    }
+
+    /// From now on, processes find the database behind a proxy.
+    func putProxyBefore() async throws {
+        let url = self.databaseURL
+        guard
+            let colon = url.firstRange(of: "@127.0.0.1:")?.upperBound,
+            let slash = url[colon...].firstIndex(of: "/"),
+            let port = Int(url[colon..<slash])
+        else { throw StageError("the database's address names no port") }
+        let proxy = try await Proxy.start(before: port)
+        self.state.withLock { state in
+            state.proxy = proxy
+            state.databaseURL = url[..<colon] + "\(proxy.port)" + url[slash...]
+        }
+    }
+
+    func proxyInUse() throws -> Proxy {
+        guard let proxy = self.state.withLock({ $0.proxy }) else { throw StageError("there is no proxy") }
+        return proxy
+    }
+
+    func isReady(_ ingress: Ingress) async throws -> Bool {
+        try await HTTP.status(of: "/health/ready", port: ingress.adminPort) == 200
+    }
+
+    func eventually(
+        _ what: String,
+        within patience: Duration = .seconds(30),
+        _ isSo: () async throws -> Bool
+    ) async throws {
+        let end = ContinuousClock.now + patience
+        while try await !isSo() {
+            guard ContinuousClock.now < end else { throw StageError("it never came that \(what)") }
+            try await Task.sleep(for: .milliseconds(20))
+        }
+    }
+
+    /// The worker that runs most events at this moment.
+    func busiestWorker() async throws -> Member {
+        let pid = try await self.database.number(
+            """
+            select coalesce((
+                select p.pid from rejoinder.live as l join rejoinder.process as p on p.id = l.worker
+                 group by p.pid order by count(*) desc limit 1), 0)
+            """
+        )
+        guard let worker = self.workers.first(where: { $0.pid == Int32(pid) }) else {
+            throw StageError("no worker has an event")
+        }
+        return worker
+    }
+
+    // MARK: Load
+
+    static var now: UInt64 { NIODeadline.now().uptimeNanoseconds }
+
+    /// Calls at a constant rate, whatever becomes of them; each goes into the history.
+    @discardableResult
+    func load(
+        _ rate: Double,
+        seconds: Double,
+        node: String = "work",
+        milliseconds: Int = 0,
+        targets: [Int]? = nil,
+        pace: LoadPlan.Pace? = nil
+    ) async throws -> LoadResult {
+        let prefix = self.state.withLock { state in
+            state.loads += 1
+            return "\(state.loads)-"
+        }
+        let urls = (targets ?? Array(self.ingresses.indices)).map { self.ingresses[$0].url }
+        var plan = LoadPlan(
+            targets: try urls.map { try LoadTarget(url: $0) },
+            body: Template(Self.body(node: node, key: "\(prefix){{n}}", milliseconds: milliseconds)),
+            expected: Template("\"\(prefix){{n}}\""),
+            signer: try SignatureVerifier(secrets: [Self.secret]),
+            pace: pace ?? .open(rate: rate, connections: 15_000)
+        )
+        plan.duration = .seconds(seconds)
+        plan.onEnd = { [history] in history.add($0, prefix: prefix, node: node) }
+        let result = try await LoadGenerator(plan).run()
+        try Task.checkCancellation()
+        return result
+    }
+
+    static func body(node: String, key: String, milliseconds: Int) -> String {
+        """
+        {"node": "\(node)", "event": "API_INTEGRATION", "user": {"user_name": "u"}, "entities": {
+          "n": [{"detection": "message", "original_text": "\(key)", "entity_value": "\(key)"}],
+          "ms": [{"detection": "message", "original_text": "\(milliseconds)", "entity_value": "\(milliseconds)"}]}}
+        """
+    }
+
+    // MARK: What is left
+
+    func runs() throws -> [HandlerRun] { try RunJournal.runs(in: self.folder) }
+
+    /// Every event that the database has kept, by its call's key.
+    func events() async throws -> [String: [History.Event]] {
+        let rows = try await self.database.query(
+            """
+            select p.payload #>> '{entities,n,0,entity_value}', e.state, e.answer #>> '{response,0}'
+              from rejoinder.received as p
+              join rejoinder.event as e on e.id = p.id
+            """
+        )
+        var events: [String: [History.Event]] = [:]
+        for row in rows.split(separator: "\n") {
+            let fields = row.split(separator: "|", omittingEmptySubsequences: false).map(String.init)
+            guard fields.count == 3 else { throw StageError("a row of events is \"\(row)\"") }
+            events[fields[0], default: []].append(History.Event(state: fields[1], answer: fields[2]))
+        }
+        return events
+    }
+
+    /// Waits until nothing is queued or running; what is left after a minute.
+    func leftOver() async throws -> Int {
+        let end = ContinuousClock.now + .seconds(60)
+        while true {
+            let left = try await self.database.number("select count(*) from rejoinder.queue")
+            if left == 0 || ContinuousClock.now > end { return left }
+            try await Task.sleep(for: .milliseconds(100))
+        }
+    }
+
+    /// Waits until no live worker has a slot in use; how many are left after a while.
+    func busySlots() async throws -> Int {
+        let end = ContinuousClock.now + .seconds(10)
+        while true {
+            let busy = try await self.database.number(
+                "select coalesce(sum(busy), 0) from rejoinder.workers where not missing"
+            )
+            if busy == 0 || ContinuousClock.now > end { return busy }
+            try await Task.sleep(for: .milliseconds(100))
+        }
+    }
+
+    /// How many file descriptors the living processes of this deployment hold: connections that leak are among them.
+    func descriptors() -> Int {
+        (self.ingresses.map(\.member) + self.workers).reduce(0) { sum, member in
+            sum + ((try? FileManager.default.contentsOfDirectory(atPath: "/proc/\(member.pid)/fd"))?.count ?? 0)
+        }
+    }
+}

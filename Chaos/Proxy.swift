@@ -1,0 +1,128 @@
+import NIOCore
+import NIOPosix
+import Synchronization
+
+/// A TCP proxy that can cut or stall what it carries.
+final class Proxy: Sendable {
+    let port: Int
+    private let listener: any Channel
+    private let links: Links
+
+    /// Listens on a free port of the loopback.
+    static func start(before port: Int) async throws -> Proxy {
+        let links = Links()
+        let listener = try await ServerBootstrap(group: .singletonMultiThreadedEventLoopGroup)
+            .serverChannelOption(.backlog, value: 256)
+            .childChannelInitializer { client in
+                ClientBootstrap(group: client.eventLoop)
+                    .connect(host: "127.0.0.1", port: port)
+                    .flatMapThrowing { server in
+                        let link = Link(client, server)
+                        links.add(link)
+                        server.closeFuture.whenComplete { _ in
+                            links.remove(link)
+                            client.close(promise: nil)
+                        }
+                        client.closeFuture.whenComplete { _ in server.close(promise: nil) }
+                        try client.pipeline.syncOperations.addHandler(Carrier(to: server, link))
+                        try server.pipeline.syncOperations.addHandler(Carrier(to: client, link))
+                    }
+            }
+            .bind(host: "127.0.0.1", port: 0).get()
+        guard let own = listener.localAddress?.port else { throw ChannelError.unknownLocalAddress }
+        return Proxy(port: own, listener, links)
+    }
+
+    private init(port: Int, _ listener: any Channel, _ links: Links) {
+        self.port = port
+        self.listener = listener
+        self.links = links
+    }
+
+    /// Cuts a connection, chosen at random, when it has carried so many bytes more; false where there is none.
+    func cutOne(afterBytes bytes: Int) -> Bool {
+        guard let link = self.links.random() else { return false }
+        link.fate.withLock { $0 = .cutAfter(bytes) }
+        if bytes == 0 { link.cut() }
+        return true
+    }
+
+    /// From now on carries nothing more on one connection, and leaves it open; false where there is none.
+    func stallOne() -> Bool {
+        guard let link = self.links.random() else { return false }
+        link.fate.withLock { $0 = .stalled }
+        return true
+    }
+
+    /// Lets all connections live that have not been cut yet.
+    func mend() { self.links.all().forEach { $0.fate.withLock { $0 = .carried } } }
+}
+
+/// The connections that are open.
+private final class Links: Sendable {
+    private let links = Mutex<[ObjectIdentifier: Link]>([:])
+
+    func add(_ link: Link) { self.links.withLock { $0[ObjectIdentifier(link)] = link } }
+    func remove(_ link: Link) { self.links.withLock { $0[ObjectIdentifier(link)] = nil } }
+    func random() -> Link? { self.links.withLock { $0.values.filter(\.isCarried).randomElement() } }
+    func all() -> [Link] { self.links.withLock { Array($0.values) } }
+}
+
+/// A client's connection and its own to the server.
+private final class Link: Sendable {
+    enum Fate {
+        case carried
+        case cutAfter(Int)
+        case stalled
+    }
+
+    let fate = Mutex(Fate.carried)
+    private let client: any Channel
+    private let server: any Channel
+
+    init(_ client: any Channel, _ server: any Channel) {
+        self.client = client
+        self.server = server
+    }
+
+    var isCarried: Bool { self.fate.withLock { if case .carried = $0 { true } else { false } } }
+
+    func cut() {
+        self.client.close(promise: nil)
+        self.server.close(promise: nil)
+    }
+
+    /// How many of so many bytes go through, and whether that is the end.
+    func pass(_ count: Int) -> (bytes: Int, isEnd: Bool) {
+        self.fate.withLock { fate in
+            switch fate {
+            case .carried: return (count, false)
+            case .stalled: return (0, false)
+            case .cutAfter(let left) where left > count:
+                fate = .cutAfter(left - count)
+                return (count, false)
+            case .cutAfter(let left): return (left, true)
+            }
+        }
+    }
+}
+
+/// Carries one direction.
+private final class Carrier: ChannelInboundHandler, Sendable {
+    typealias InboundIn = ByteBuffer
+
+    private let peer: any Channel
+    private let link: Link
+
+    init(to peer: any Channel, _ link: Link) {
+        self.peer = peer
+        self.link = link
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        var bytes = Self.unwrapInboundIn(data)
+        let (count, isEnd) = self.link.pass(bytes.readableBytes)
+        let written = bytes.readSlice(length: count).map { self.peer.writeAndFlush($0) }
+        if isEnd { (written ?? context.eventLoop.makeSucceededVoidFuture()).whenComplete { _ in self.link.cut() } }
+    }
+}

@@ -1,0 +1,54 @@
+import Stage
+
+/// A fault, what must be seen when it is injected, and what it needs.
+struct Scenario: Sendable {
+    let name: String
+    let title: String
+    var ingresses = 2
+    var workers = 4
+    var slots: Int?
+    /// Of PostgreSQL.
+    var settings: [String: String] = [:]
+    /// Of a call, in seconds.
+    var deadline = 29.0
+    var ingressArguments: [String] = []
+    /// Whether calls may be answered otherwise than by a 200.
+    var mayRefuse = false
+    /// Comes before the processes start.
+    var prepare: (@Sendable (Arena) async throws -> Void)?
+    /// Injects the fault under load.
+    let run: @Sendable (Arena, _ isShort: Bool) async throws -> Findings
+}
+
+/// What a scenario has seen beside the history.
+struct Findings: Sendable {
+    /// What did not hold, one line each.
+    var faults: [String] = []
+    /// The longest time that something took to come back, in milliseconds; nil where the slowest answer says it.
+    var worstRecovery: Double?
+    /// What else is worth knowing.
+    var notes: [String] = []
+    /// Calls that may end without a reply: their ingress was killed, or they hung up.
+    var mayBreak: @Sendable (History.Call) -> Bool = { _ in false }
+
+    mutating func expect(_ isSo: Bool, _ otherwise: @autoclosure () -> String) {
+        if !isSo { self.faults.append(otherwise()) }
+    }
+}
+
+extension Scenario {
+    static let all: [Scenario] = [
+        .killedWorkers, .stoppedWorker, .stubbornHandler, .killedIngress, .crashedDatabase, .terminatedBackends,
+        .databaseAway, .readOnlyDatabase, .cuttingProxy, .stallingProxy, .overload, .slowNode, .rollingRestart,
+        .hangUps,
+    ]
+}
+
+extension Sequence<Double> {
+    /// The nearest-rank percentile; 0 of nothing.
+    func percentile(_ percent: Double) -> Double {
+        let sorted = self.sorted()
+        guard !sorted.isEmpty else { return 0 }
+        return sorted[Swift.min(sorted.count - 1, Int(Double(sorted.count) * percent / 100))]
+    }
+}

@@ -1,0 +1,61 @@
+import LoadGenerator
+import Stage
+
+extension Scenario {
+    static let cuttingProxy = Scenario(
+        name: "cutting-proxy",
+        title: "a proxy before PostgreSQL that cuts connections in the middle of what they carry",
+        prepare: { arena in try await arena.putProxyBefore() }
+    ) { arena, isShort in
+        let seconds = isShort ? 6.0 : 40
+        let proxy = try arena.proxyInUse()
+        async let work = arena.load(150, seconds: seconds, milliseconds: 30)
+        async let once = arena.load(20, seconds: seconds, node: "once", milliseconds: 30)
+        let end = ContinuousClock.now + .seconds(seconds - 1)
+        var cuts = 0
+        while ContinuousClock.now < end {
+            // After so many more bytes, somewhere inside a message, in one direction or the other.
+            cuts += proxy.cutOne(afterBytes: Int.random(in: 0...3000)) ? 1 : 0
+            try await Task.sleep(for: .milliseconds(Int.random(in: 20...150)))
+        }
+        proxy.mend()
+        let (right, onceRight) = try await (work, once)
+        var findings = Findings()
+        findings.expect(right.isRight, "\(right.sent - right.answered) bot breaks")
+        // An at-most-once event may fail when its claim got lost on the way: it must not run twice.
+        findings.expect(cuts > 0, "no connection was cut")
+        findings.notes = ["\(cuts) connections cut, at-most-once answered \(onceRight.answered) of \(onceRight.sent)"]
+        return findings
+    }.refusing()
+
+    static let stallingProxy = Scenario(
+        name: "stalling-proxy",
+        title: "a proxy before PostgreSQL that stalls connections without closing them",
+        prepare: { arena in try await arena.putProxyBefore() }
+    ) { arena, isShort in
+        let seconds = isShort ? 14.0 : 60
+        let proxy = try arena.proxyInUse()
+        async let work = arena.load(100, seconds: seconds, milliseconds: 30)
+        let end = ContinuousClock.now + .seconds(seconds - 12)
+        var stalls = 0
+        while ContinuousClock.now < end {
+            stalls += proxy.stallOne() ? 1 : 0
+            try await Task.sleep(for: .milliseconds(isShort ? 600 : 2000))
+        }
+        let result = try await work
+        var findings = Findings()
+        findings.expect(stalls > 0, "no connection was stalled")
+        findings.expect(result.isRight, "\(result.sent - result.answered) bot breaks")
+        findings.expect(result.latency.max <= 11_000, "a stall was noticed after more than 10 s")
+        findings.notes = ["\(stalls) connections stalled"]
+        return findings
+    }
+}
+
+extension Scenario {
+    fileprivate func refusing() -> Scenario {
+        var scenario = self
+        scenario.mayRefuse = true
+        return scenario
+    }
+}

@@ -1,0 +1,99 @@
+import LoadGenerator
+import Stage
+
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#else
+import Darwin
+#endif
+
+extension Scenario {
+    static let killedIngress = Scenario(
+        name: "killed-ingress",
+        title: "kill -9 of an ingress: its queued events are cancelled, the other notices nothing",
+        workers: 1,
+        slots: 4
+    ) { arena, isShort in
+        // Four slots of 200 ms: 20 a second; what waits is cancelled when its ingress dies.
+        async let doomed = arena.load(80, seconds: 3, milliseconds: 200, targets: [0])
+        async let other = arena.load(5, seconds: isShort ? 10 : 20, node: "once", milliseconds: 5, targets: [1])
+        try await Task.sleep(for: .seconds(2.5))
+        let killed = Arena.now
+        arena.ingresses[0].member.signal(SIGKILL)
+        try await Task.sleep(for: .seconds(7.5))
+        let late = try arena.runs().filter { $0.start > killed + 4_000_000_000 && $0.key.hasPrefix("1-") }
+        _ = try await doomed
+        let right = try await other
+        var findings = Findings()
+        findings.expect(right.isRight, "\(right.sent - right.answered) calls of the other ingress were not answered")
+        findings.expect(late.isEmpty, "\(late.count) events of the dead ingress were run 4 s after its death")
+        let cancelled = try await arena.database.number(
+            "select count(*) from rejoinder.event where state = 'cancelled' and code = 'ingress_lost'"
+        )
+        findings.expect(cancelled > 0, "none of its queued events was cancelled")
+        findings.notes = ["\(cancelled) of its queued events were cancelled"]
+        findings.mayBreak = { $0.record.target == nil || $0.key.hasPrefix("1-") }
+        return findings
+    }
+
+    static let rollingRestart = Scenario(
+        name: "rolling-restart",
+        title: "SIGTERM of both ingresses and all workers, one after the other, under load"
+    ) { arena, isShort in
+        let workers = arena.workers
+        async let load = arena.load(200, seconds: isShort ? 8 : 30, milliseconds: 50)
+        for worker in workers {
+            try await Task.sleep(for: .milliseconds(300))
+            try await arena.addWorker()
+            worker.requestEnd()
+            await worker.end()
+        }
+        for index in arena.ingresses.indices {
+            try await Task.sleep(for: .seconds(1))
+            let ingress = arena.ingresses[index].member
+            ingress.requestEnd()
+            await ingress.end()
+            try await arena.restartIngress(index)
+        }
+        let result = try await load
+        var findings = Findings()
+        findings.expect(result.isRight, "\(result.sent - result.answered) calls failed")
+        return findings
+    }
+
+    static let hangUps = Scenario(
+        name: "hang-ups",
+        title: "callers that hang up at random"
+    ) { arena, isShort in
+        let seconds = isShort ? 5.0 : 30
+        async let others = arena.load(50, seconds: seconds, milliseconds: 50)
+        let callers = try await HangingUp.callers(
+            rate: 100,
+            seconds: seconds - 1,
+            urls: arena.ingresses.map(\.port),
+            body: Arena.body(node: "work", key: "gone", milliseconds: 2000),
+            secret: Arena.secret
+        )
+        let result = try await others
+        var findings = Findings()
+        findings.expect(result.isRight, "\(result.sent - result.answered) calls of patient callers failed")
+        findings.expect(
+            result.connectionsLost == 0,
+            "\(result.connectionsLost) connections of patient callers were closed"
+        )
+        try await arena.eventually("what nobody waits for is cancelled", within: .seconds(5)) {
+            try await arena.database.number("select count(*) from rejoinder.queue") == 0
+        }
+        let answered = try await arena.database.number(
+            """
+            select count(*) from rejoinder.received as p join rejoinder.event as e on e.id = p.id
+             where p.payload #>> '{entities,n,0,entity_value}' = 'gone' and e.state <> 'cancelled'
+            """
+        )
+        findings.expect(answered == 0, "\(answered) of \(callers) events of callers that hung up were not cancelled")
+        findings.notes = ["\(callers) callers hung up"]
+        return findings
+    }
+}
