@@ -55,7 +55,7 @@ final class Proxy: Sendable {
     }
 
     /// Lets all connections live that have not been cut yet.
-    func mend() { self.links.all().forEach { $0.fate.withLock { $0 = .carried } } }
+    func mend() { for link in self.links.all() { link.fate.withLock { $0 = .carried } } }
 }
 
 /// The connections that are open.

@@ -93,8 +93,9 @@ extension Scenario {
     fileprivate func row(folder: String, isShort: Bool) async -> Row {
         var row = Row(scenario: self.name)
         do {
-            try await Arena.with(folder: folder, settings: self.settings, deadline: self.deadline) { arena in
-                if let prepare = self.prepare { try await prepare(arena) }
+            let deadline = isShort ? self.shortDeadline ?? self.deadline : self.deadline
+            try await Arena.with(folder: folder, settings: self.settings, deadline: deadline) { arena in
+                if self.hasProxy { try await arena.putProxyBefore() }
                 for _ in 0..<self.ingresses { try await arena.addIngress(self.ingressArguments) }
                 for _ in 0..<self.workers { try await arena.addWorker(slots: self.slots) }
                 try await arena.untilReady()

@@ -11,11 +11,13 @@ struct Scenario: Sendable {
     var settings: [String: String] = [:]
     /// Of a call, in seconds.
     var deadline = 29.0
+    /// Of the short form, where it is another.
+    var shortDeadline: Double?
     var ingressArguments: [String] = []
     /// Whether calls may be answered otherwise than by a 200.
     var mayRefuse = false
-    /// Comes before the processes start.
-    var prepare: (@Sendable (Arena) async throws -> Void)?
+    /// Whether processes find the database behind a proxy.
+    var hasProxy = false
     /// Injects the fault under load.
     let run: @Sendable (Arena, _ isShort: Bool) async throws -> Findings
 }

@@ -5,7 +5,8 @@ extension Scenario {
     static let cuttingProxy = Scenario(
         name: "cutting-proxy",
         title: "a proxy before PostgreSQL that cuts connections in the middle of what they carry",
-        prepare: { arena in try await arena.putProxyBefore() }
+        mayRefuse: true,
+        hasProxy: true
     ) { arena, isShort in
         let seconds = isShort ? 6.0 : 40
         let proxy = try arena.proxyInUse()
@@ -26,12 +27,12 @@ extension Scenario {
         findings.expect(cuts > 0, "no connection was cut")
         findings.notes = ["\(cuts) connections cut, at-most-once answered \(onceRight.answered) of \(onceRight.sent)"]
         return findings
-    }.refusing()
+    }
 
     static let stallingProxy = Scenario(
         name: "stalling-proxy",
         title: "a proxy before PostgreSQL that stalls connections without closing them",
-        prepare: { arena in try await arena.putProxyBefore() }
+        hasProxy: true
     ) { arena, isShort in
         let seconds = isShort ? 14.0 : 60
         let proxy = try arena.proxyInUse()
@@ -49,13 +50,5 @@ extension Scenario {
         findings.expect(result.latency.max <= 11_000, "a stall was noticed after more than 10 s")
         findings.notes = ["\(stalls) connections stalled"]
         return findings
-    }
-}
-
-extension Scenario {
-    fileprivate func refusing() -> Scenario {
-        var scenario = self
-        scenario.mayRefuse = true
-        return scenario
     }
 }

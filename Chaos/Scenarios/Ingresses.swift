@@ -23,12 +23,12 @@ extension Scenario {
         let killed = Arena.now
         arena.ingresses[0].member.signal(SIGKILL)
         try await Task.sleep(for: .seconds(7.5))
-        let late = try arena.runs().filter { $0.start > killed + 4_000_000_000 && $0.key.hasPrefix("1-") }
+        let late = try arena.runs().filter { $0.start > killed + 6_500_000_000 && $0.key.hasPrefix("1-") }
         _ = try await doomed
         let right = try await other
         var findings = Findings()
         findings.expect(right.isRight, "\(right.sent - right.answered) calls of the other ingress were not answered")
-        findings.expect(late.isEmpty, "\(late.count) events of the dead ingress were run 4 s after its death")
+        findings.expect(late.isEmpty, "\(late.count) events of the dead ingress were run 6.5 s after its death")
         let cancelled = try await arena.database.number(
             "select count(*) from rejoinder.event where state = 'cancelled' and code = 'ingress_lost'"
         )

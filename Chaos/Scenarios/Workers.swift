@@ -58,8 +58,8 @@ extension Scenario {
         let stopped = Arena.now
         victim.signal(SIGSTOP)
         try await Task.sleep(for: .seconds(pause))
-        victim.signal(SIGCONT)
         let resumed = Arena.now
+        victim.signal(SIGCONT)
         _ = try await load
         var findings = Findings()
         let held = try arena.runs().filter {
@@ -139,6 +139,7 @@ extension Scenario {
         title: "twice the capacity for 60 s",
         workers: 2,
         slots: 20,
+        shortDeadline: 6,
         mayRefuse: true
     ) { arena, isShort in
         // 40 slots of 100 ms: 400 a second. What they really do is measured.

@@ -7,6 +7,8 @@ struct Call {
     let number: String
     /// From when its time counts, in nanoseconds.
     let start: UInt64
+    /// When it was handed to a connection.
+    var sent: UInt64?
 }
 
 /// One connection of a load: at most one call at a time.
@@ -50,6 +52,8 @@ final class LoadConnection: ChannelInboundHandler {
         guard case .free = self.state, let context else {
             preconditionFailure("a connection takes a call when it is free")
         }
+        var call = call
+        call.sent = NIODeadline.now().uptimeNanoseconds
         self.state = .busy(call)
         context.writeAndFlush(Self.wrapOutboundOut(request), promise: nil)
     }

@@ -174,7 +174,7 @@ final class LoadRun {
 
     private func record(_ call: Call, _ target: Int?, at now: UInt64, _ end: () -> CallRecord.End) {
         guard let onEnd = self.plan.onEnd else { return }
-        onEnd(CallRecord(number: call.number, target: target, due: call.start, ended: now, end: end()))
+        onEnd(CallRecord(number: call.number, target: target, due: call.start, sent: call.sent, ended: now, end: end()))
     }
 
     private func fate(of call: Call, _ response: Response, at now: UInt64) -> Tally.Fate {

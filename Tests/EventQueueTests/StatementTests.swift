@@ -12,7 +12,7 @@ struct StatementTests {
         "attend": ("{integer,text}", "void"),
         "claim": (
             "{integer,text[],integer,bigint,text[],integer,boolean,integer,text}",
-            "uuid,bigint,smallint,integer,integer,text,text,json"
+            "uuid,bigint,smallint,integer,integer,text,text,json,boolean"
         ),
         "deregister": ("{integer}", "void"),
         "heartbeat": ("{integer,integer}", "boolean,boolean,boolean"),
