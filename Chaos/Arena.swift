@@ -32,33 +32,37 @@ final class Arena: Sendable {
 
     static let secret = "chaos"
 
-    let database: Database
     let fleet: Fleet
     /// In seconds.
     let deadline: Double
     let history = History()
-    private let folder: String
+    let folder: String
     private let state: Mutex<State>
 
     private struct State {
         /// Where ingresses and workers find the database: a proxy, or several hosts.
         var databaseURL: String
+        /// The primary.
+        var database: Database
+        var standby: LocalPostgres?
         var ingresses: [Ingress] = []
         var workers: [Member] = []
         var loads = 0
         var proxy: Proxy?
     }
 
+    var database: Database { self.state.withLock { $0.database } }
     var databaseURL: String { self.state.withLock { $0.databaseURL } }
     var ingresses: [Ingress] { self.state.withLock { $0.ingresses } }
     var workers: [Member] { self.state.withLock { $0.workers } }
 
     private init(_ database: Database, _ fleet: Fleet, folder: String, deadline: Double) throws {
-        self.database = database
         self.fleet = fleet
         self.folder = folder
         self.deadline = deadline
-        self.state = Mutex(State(databaseURL: try database.cluster.connectionString(over: .tcp)))
+        self.state = Mutex(
+            State(databaseURL: try database.cluster.connectionString(over: .tcp), database: database)
+        )
     }
 
     /// Runs `body` with a new database with the schema.
@@ -77,7 +81,16 @@ final class Arena: Sendable {
                     environment: ["DATABASE_URL": database.url]
                 )
                 await migration.end()
-                return try await body(try Arena(database, fleet, folder: folder, deadline: deadline))
+                let arena = try Arena(database, fleet, folder: folder, deadline: deadline)
+                let result: Result
+                do {
+                    result = try await body(arena)
+                } catch {
+                    try await arena.state.withLock { $0.standby }?.remove()
+                    throw error
+                }
+                try await arena.state.withLock { $0.standby }?.remove()
+                return result
             }
         }
     }
@@ -154,6 +167,40 @@ final class Arena: Sendable {
             state.proxy = proxy
             state.databaseURL = url[..<colon] + "\(proxy.port)" + url[slash...]
         }
+    }
+
+    /// From now on, processes find the database on two hosts; a 200 is sent when both have the answer.
+    func addStandby() async throws {
+        let standby = try await self.database.cluster.addStandby(
+            directory: self.folder + "/standby",
+            exitAction: .stopAndRemove
+        )
+        let url = self.databaseURL
+        let other = try standby.connectionString(over: .tcp)
+        guard
+            let slash = url.firstRange(of: "@127.0.0.1:").flatMap({ url[$0.upperBound...].firstIndex(of: "/") }),
+            let host = other.firstRange(of: "@").map({ other[$0.upperBound...] }),
+            let end = host.firstIndex(of: "/")
+        else { throw StageError("the databases' addresses name no host") }
+        self.state.withLock { state in
+            state.standby = standby
+            state.databaseURL = url[..<slash] + "," + host[..<end] + url[slash...]
+        }
+        try await self.database.query(
+            "alter system set synchronous_standby_names = '*'",
+            "select pg_reload_conf()"
+        )
+    }
+
+    func standbyInUse() throws -> LocalPostgres {
+        guard let standby = self.state.withLock({ $0.standby }) else { throw StageError("there is no standby") }
+        return standby
+    }
+
+    /// The primary is another server now.
+    func moved(to cluster: LocalPostgres) async throws {
+        let database = try await Database(cluster)
+        self.state.withLock { $0.database = database }
     }
 
     func proxyInUse() throws -> Proxy {

@@ -73,6 +73,8 @@ struct Row {
     var worstRecovery = 0.0
     var faults: [String] = []
     var notes: [String] = []
+    /// It can't be tried here.
+    var isSkipped = false
 
     var text: String {
         func cell(_ text: String, _ width: Int) -> String {
@@ -83,7 +85,7 @@ struct Row {
             cell(self.scenario, 22) + cell("\(self.sent)", 6) + cell("\(self.answered)", 10)
             + cell(refused.isEmpty ? "-" : refused, 22) + cell("\(self.broken)", 8) + cell("\(self.lost)", 6)
             + cell("\(self.runTwice)", 11) + cell("\(Int(self.worstRecovery)) ms", 16)
-            + (self.faults.isEmpty ? "held" : "BROKEN")
+            + (self.isSkipped ? "skipped" : self.faults.isEmpty ? "held" : "BROKEN")
         return ([line] + self.notes.map { "    \($0)" } + self.faults.map { "    ! \($0)" }).joined(separator: "\n")
     }
 }
@@ -94,8 +96,18 @@ extension Scenario {
         var row = Row(scenario: self.name)
         do {
             let deadline = isShort ? self.shortDeadline ?? self.deadline : self.deadline
+            if let disk = self.disk {
+                do {
+                    try await Disk.mount(at: folder, megabytes: disk)
+                } catch {
+                    row.isSkipped = true
+                    row.notes = ["\(error)"]
+                    return row
+                }
+            }
             try await Arena.with(folder: folder, settings: self.settings, deadline: deadline) { arena in
                 if self.hasProxy { try await arena.putProxyBefore() }
+                if self.hasStandby { try await arena.addStandby() }
                 for _ in 0..<self.ingresses { try await arena.addIngress(self.ingressArguments) }
                 for _ in 0..<self.workers { try await arena.addWorker(slots: self.slots) }
                 try await arena.untilReady()
@@ -105,6 +117,7 @@ extension Scenario {
         } catch {
             row.faults.append("could not be carried out: \(error)")
         }
+        if self.disk != nil { await Disk.unmount(folder) }
         return row
     }
 }
@@ -112,7 +125,7 @@ extension Scenario {
 extension Row {
     fileprivate mutating func check(_ arena: Arena, _ findings: Findings, mayRefuse: Bool) async throws {
         self.faults = findings.faults
-        self.notes = findings.notes
+        self.notes += findings.notes
         let left = try await arena.leftOver()
         if left > 0 { self.faults.append("\(left) events are still queued or running after a minute") }
         let busy = try await arena.busySlots()

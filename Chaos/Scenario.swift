@@ -16,6 +16,10 @@ struct Scenario: Sendable {
     var ingressArguments: [String] = []
     /// Whether calls may be answered otherwise than by a 200.
     var mayRefuse = false
+    /// Whether a standby follows the database, synchronously.
+    var hasStandby = false
+    /// The size of the disk that PostgreSQL has to itself, in MiB; nil for the machine's.
+    var disk: Int?
     /// Whether processes find the database behind a proxy.
     var hasProxy = false
     /// Injects the fault under load.
@@ -33,6 +37,12 @@ struct Findings: Sendable {
     /// Calls that may end without a reply: their ingress was killed, or they hung up.
     var mayBreak: @Sendable (History.Call) -> Bool = { _ in false }
 
+    /// Of a time or a ratio: the short form notes it only, since it may run on a machine that does other things too.
+    mutating func expect(inTime isSo: Bool, _ isShort: Bool, _ otherwise: @autoclosure () -> String) {
+        guard !isSo else { return }
+        if isShort { self.notes.append(otherwise()) } else { self.faults.append(otherwise()) }
+    }
+
     mutating func expect(_ isSo: Bool, _ otherwise: @autoclosure () -> String) {
         if !isSo { self.faults.append(otherwise()) }
     }
@@ -41,8 +51,8 @@ struct Findings: Sendable {
 extension Scenario {
     static let all: [Scenario] = [
         .killedWorkers, .stoppedWorker, .stubbornHandler, .killedIngress, .crashedDatabase, .terminatedBackends,
-        .databaseAway, .readOnlyDatabase, .cuttingProxy, .stallingProxy, .overload, .slowNode, .rollingRestart,
-        .hangUps,
+        .failover, .databaseAway, .readOnlyDatabase, .fullDisk, .cuttingProxy, .stallingProxy, .overload, .slowNode,
+        .rollingRestart, .migration, .hangUps,
     ]
 }
 

@@ -33,7 +33,8 @@ package struct Database: Sendable {
         return result
     }
 
-    private init(_ cluster: LocalPostgres) async throws {
+    /// A server that runs already.
+    package init(_ cluster: LocalPostgres) async throws {
         self.cluster = cluster
         self.url = try cluster.connectionString()
         self.log = cluster.log

@@ -25,7 +25,7 @@ extension Scenario {
         findings.expect(right.isRight, "\(right.sent - right.answered) bot breaks")
         // An at-most-once event may fail when its claim got lost on the way: it must not run twice.
         findings.expect(cuts > 0, "no connection was cut")
-        findings.notes = ["\(cuts) connections cut, at-most-once answered \(onceRight.answered) of \(onceRight.sent)"]
+        findings.notes += ["\(cuts) connections cut, at-most-once answered \(onceRight.answered) of \(onceRight.sent)"]
         return findings
     }
 
@@ -47,8 +47,8 @@ extension Scenario {
         var findings = Findings()
         findings.expect(stalls > 0, "no connection was stalled")
         findings.expect(result.isRight, "\(result.sent - result.answered) bot breaks")
-        findings.expect(result.latency.max <= 11_000, "a stall was noticed after more than 10 s")
-        findings.notes = ["\(stalls) connections stalled"]
+        findings.expect(inTime: result.latency.max <= 11_000, isShort, "a stall was noticed after more than 10 s")
+        findings.notes += ["\(stalls) connections stalled"]
         return findings
     }
 }

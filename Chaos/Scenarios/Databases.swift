@@ -17,7 +17,7 @@ extension Scenario {
         var findings = Findings()
         findings.expect(result.isRight, "\(result.sent - result.answered) bot breaks")
         let slow = arena.history.calls.filter { $0.record.due > started + 2_000_000_000 && $0.milliseconds > 1000 }
-        findings.expect(slow.isEmpty, "\(slow.count) calls took more than 1 s, 2 s after the start")
+        findings.expect(inTime: slow.isEmpty, isShort, "\(slow.count) calls took more than 1 s, 2 s after the start")
         findings.worstRecovery = arena.history.calls.lazy.filter { $0.record.due <= started }
             .map { Double($0.record.ended) - Double(started) }.max().map { $0 / 1e6 }
         return findings
@@ -50,7 +50,7 @@ extension Scenario {
         ingressArguments: ["--database-wait", "3s"],
         mayRefuse: true
     ) { arena, isShort in
-        try await arena.unusable(for: isShort ? 10 : 60) {
+        try await arena.unusable(for: isShort ? 10 : 60, isShort) {
             try await arena.database.cluster.stop(.immediate)
         } again: {
             try await arena.database.cluster.start()
@@ -70,10 +70,29 @@ extension Scenario {
                 "select pg_reload_conf()"
             )
         }
-        return try await arena.unusable(for: isShort ? 10 : 60) {
+        return try await arena.unusable(for: isShort ? 10 : 60, isShort) {
             try await set("on")
         } again: {
             try await set("off")
+        }
+    }
+}
+
+extension Scenario {
+    static let fullDisk = Scenario(
+        name: "full-disk",
+        title: "PostgreSQL's disk is full to the last byte",
+        ingressArguments: ["--database-wait", "3s"],
+        mayRefuse: true,
+        disk: 400
+    ) { arena, isShort in
+        // What is in the log when a disk fills up can be lost with it; what has been answered cannot.
+        try await arena.unusable(for: isShort ? 12 : 60, isShort) {
+            Disk.fill(arena.folder)
+        } again: {
+            Disk.free(arena.folder)
+            // A server that could not write its log has stopped.
+            if !arena.database.cluster.isRunning { try await arena.database.cluster.start() }
         }
     }
 }
@@ -84,6 +103,7 @@ extension Arena {
     /// The ingresses wait for it for 3 s.
     fileprivate func unusable(
         for seconds: Int,
+        _ isShort: Bool,
         _ begin: () async throws -> Void,
         again: () async throws -> Void
     ) async throws -> Findings {
@@ -108,7 +128,11 @@ extension Arena {
         // By then all know; a call that comes later is refused at once.
         let during = calls.filter { $0.record.due > began + 5_000_000_000 && $0.record.due < ended - 1_000_000_000 }
         let slow = during.filter { $0.milliseconds > 250 }
-        findings.expect(slow.isEmpty, "\(slow.count) of \(during.count) calls were not refused at once")
+        findings.expect(
+            inTime: slow.isEmpty,
+            isShort,
+            "\(slow.count) of \(during.count) calls were not refused at once"
+        )
         findings.expect(during.allSatisfy { $0.status == 503 }, "calls got another status than 503")
         let after = calls.filter { $0.record.due > ended + 3_000_000_000 }
         findings.expect(!after.isEmpty && after.allSatisfy(\.isAnswered), "calls were refused 3 s after its return")

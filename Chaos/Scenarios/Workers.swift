@@ -42,8 +42,12 @@ extension Scenario {
         findings.expect(recoveries.count == lost, "\(lost - recoveries.count) lost runs were not restarted")
         findings.worstRecovery = recoveries.max()
         let p99 = recoveries.percentile(99)
-        findings.expect(p99 <= 1500, "lost runs were restarted after \(Int(p99)) ms (p99), expected 1,500 at most")
-        findings.notes = ["\(lost) lost runs, restarted after \(Int(p99)) ms (p99)"]
+        findings.expect(
+            inTime: p99 <= 1500,
+            isShort,
+            "lost runs were restarted after \(Int(p99)) ms (p99), expected 1,500 at most"
+        )
+        findings.notes += ["\(lost) lost runs, restarted after \(Int(p99)) ms (p99)"]
         return findings
     }
 
@@ -75,10 +79,14 @@ extension Scenario {
             "\(held.count - recoveries.count) of its events did not run again"
         )
         findings.worstRecovery = recoveries.max()
-        findings.expect((recoveries.max() ?? 0) <= 7000, "its events ran elsewhere after more than 7 s")
+        findings.expect(
+            inTime: (recoveries.max() ?? 0) <= 7000,
+            isShort,
+            "its events ran elsewhere after more than 7 s"
+        )
         let refused = victim.said.contains("late outcome was refused") || victim.said.contains("given up as dead")
         findings.expect(refused, "it does not say that its late answers were refused")
-        findings.notes = ["\(held.count) events were held by the stopped worker"]
+        findings.notes += ["\(held.count) events were held by the stopped worker"]
         return findings
     }
 
@@ -127,10 +135,10 @@ extension Scenario {
         var findings = Findings()
         findings.expect(alone.isRight && beside.isRight, "calls of the fast node were not all answered")
         let ratio = beside.latency.p99 / alone.latency.p99
-        findings.notes = [
+        findings.notes += [
             "p99 of the fast node \(Int(beside.latency.p99)) ms, alone \(Int(alone.latency.p99)) ms"
         ]
-        findings.expect(ratio <= 3, "the fast node's p99 is \(ratio) times that of alone")
+        findings.expect(inTime: ratio <= 3, isShort, "the fast node's p99 is \(ratio) times that of alone")
         return findings
     }
 
@@ -158,15 +166,23 @@ extension Scenario {
         let inTime = calls.filter { $0.isAnswered && Double($0.record.ended - begin) / 1e9 <= seconds }
         let goodput = Double(inTime.count) / seconds / capacity
         let median = calls.filter(\.isAnswered).map(\.milliseconds).percentile(50)
-        findings.expect(goodput >= 0.95, "goodput is \(goodput) of the capacity, expected 0.95")
-        findings.expect(median <= 2000, "median of the answered is \(Int(median)) ms, expected 2,000 at most")
+        findings.expect(inTime: goodput >= 0.95, isShort, "goodput is \(goodput) of the capacity, expected 0.95")
+        findings.expect(
+            inTime: median <= 2000,
+            isShort,
+            "median of the answered is \(Int(median)) ms, expected 2,000 at most"
+        )
         // What is left of the overload is answered or refused by now: the generator has waited for it.
         try await Task.sleep(for: .seconds(1))
         let after = try await arena.load(capacity / 2, seconds: 3, milliseconds: 100)
         findings.expect(after.isRight, "half the capacity is not all answered after the overload")
-        findings.expect(after.latency.p99 <= 1000, "p99 after the overload is \(Int(after.latency.p99)) ms")
+        findings.expect(
+            inTime: after.latency.p99 <= 1000,
+            isShort,
+            "p99 after the overload is \(Int(after.latency.p99)) ms"
+        )
         findings.worstRecovery = after.latency.max
-        findings.notes = [
+        findings.notes += [
             "capacity \(Int(capacity))/s, goodput \(Int(goodput * 100)) %, median \(Int(median)) ms, "
                 + "refused \(over.refused), afterwards p99 \(Int(after.latency.p99)) ms"
         ]

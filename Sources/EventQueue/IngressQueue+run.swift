@@ -50,8 +50,15 @@ extension IngressQueue: Service {
         guard let registration = await self.registration() else { return }
         do throws(PostgresError) {
             try connection.execute(registration.listen)
+            // While it refuses events, one that is taken back shows when it takes them again: nobody need wait in vain.
+            if self.connector.refuses {
+                try connection.run(script: Statements.probe.sql, timeout: .seconds(5))
+                self.connector.worked()
+            }
         } catch {
-            self.logger.warning("can't listen, trying again", metadata: ["error": "\(error)"])
+            if !self.connector.failed(error) {
+                self.logger.warning("can't listen, trying again", metadata: ["error": "\(error)"])
+            }
             return
         }
         self.state.withLock { $0.table.reconcile() }
@@ -66,7 +73,9 @@ extension IngressQueue: Service {
                 try self.carry(out: trip, registration.process, on: connection)
             } catch {
                 self.state.withLock { $0.table.returned(trip) }
-                self.logger.warning("a round trip failed, trying again", metadata: ["error": "\(error)"])
+                if !self.connector.failed(error) {
+                    self.logger.warning("a round trip failed, trying again", metadata: ["error": "\(error)"])
+                }
                 return
             }
         }

@@ -138,7 +138,9 @@ package final class ProcessSession: Sendable {
             defer { state.isConnected = false }
             return state.isConnected && !state.isLeaving
         }
-        if wasConnected { self.logger.warning("lost the queue's session", metadata: ["error": "\(error)"]) }
+        if wasConnected, !self.connector.refuses {
+            self.logger.warning("lost the queue's session", metadata: ["error": "\(error)"])
+        }
     }
 
     /// Beats once a second until the connection is closed; returns when the process had been given up as dead, which makes

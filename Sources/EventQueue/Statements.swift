@@ -13,6 +13,8 @@ enum Statements {
     static let highWater = make("high_water", PackageResources.high_water_sql)
     static let migrationsApplied = make("migrations_applied", PackageResources.migrations_applied_sql)
     static let passOn = make("pass_on", PackageResources.pass_on_sql)
+    /// A script: not to be prepared.
+    static let probe = make("probe", PackageResources.probe_sql)
     static let recover = make("recover", PackageResources.recover_sql)
     static let register = make("register", PackageResources.register_sql)
     static let release = make("release", PackageResources.release_sql)

@@ -112,13 +112,16 @@ extension WorkerQueue {
                 try self.reconcile(worker: registration.process, but: trip, on: connection)
                 let claims = try self.carry(out: trip, registration, on: connection)
                 self.state.withLock { $0.isTravelling = false }
+                if !trip.outcomes.isEmpty || !claims.isEmpty { self.connector.worked() }
                 if !claims.isEmpty { onEvent(.claimed(claims)) }
             } catch {
                 self.state.withLock { state in
                     state.table.returned(trip)
                     state.isTravelling = false
                 }
-                self.logger.warning("a round trip failed, trying again", metadata: ["error": "\(error)"])
+                if !self.connector.failed(error) {
+                    self.logger.warning("a round trip failed, trying again", metadata: ["error": "\(error)"])
+                }
                 return
             }
             // Lets handlers that need no time come in with the next trip.

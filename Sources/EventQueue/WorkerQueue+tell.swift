@@ -33,7 +33,9 @@ extension WorkerQueue {
                 let results = try connection.pipeline(PostgresCall.concluding(worker: registration.process, outcomes))
                 try self.check(results[0], of: outcomes, registration.process, on: connection)
             } catch {
-                self.logger.warning("telling outcomes failed, trying again", metadata: ["error": "\(error)"])
+                if !self.connector.failed(error) {
+                    self.logger.warning("telling outcomes failed, trying again", metadata: ["error": "\(error)"])
+                }
                 return
             }
         }

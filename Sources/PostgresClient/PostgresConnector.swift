@@ -4,36 +4,70 @@ import Synchronization
 /// Makes connections, and keeps trying while the database is away.
 ///
 /// Shared by all that connect in a process, so that the log has one line when the database goes and one when it is back,
-/// not one per try.
+/// not one per try. A database can be away though it takes connections: its disk is full, it has become a standby. Then only
+/// a statement can say that it is back.
 package final class PostgresConnector: Sendable {
     package let configuration: PostgresConfiguration
     private let logger: Logger
-    private let away = Mutex<ContinuousClock.Instant?>(nil)
+    private let away = Mutex<Away?>(nil)
+
+    private struct Away {
+        let since: ContinuousClock.Instant
+        /// It takes connections, but refuses what it is asked to do.
+        let refuses: Bool
+    }
 
     package init(_ configuration: PostgresConfiguration, logger: Logger) {
         self.configuration = configuration
         self.logger = logger
     }
 
-    /// Since when no connection could be made; nil while the database is there, or has not been tried.
-    package var awaySince: ContinuousClock.Instant? { self.away.withLock { $0 } }
+    /// Since when no connection could be made, or what it is asked to do has been refused; nil while the database is there,
+    /// or has not been tried.
+    package var awaySince: ContinuousClock.Instant? { self.away.withLock { $0?.since } }
+
+    /// Whether it refused what it was asked to do, and nothing has been carried out since.
+    package var refuses: Bool { self.away.withLock { $0?.refuses ?? false } }
+
+    /// A statement has failed; returns whether that needs no line in the log, since it has one.
+    ///
+    /// Where the server refuses all such statements for now (SQLSTATE 53, 57P0x, 25006), the database counts as away until
+    /// one has worked.
+    package func failed(_ error: PostgresError) -> Bool {
+        guard error.isConnectionFailure, error.code == .server else { return self.refuses }
+        return self.leaves(error, refuses: true)
+    }
+
+    /// A statement that changes something has been carried out.
+    package func worked() {
+        guard let away = self.away.withLock({ $0?.refuses ?? false ? $0.take() : nil }) else { return }
+        self.saysBack(since: away.since)
+    }
+
+    /// Returns true: it has said so, now or before.
+    private func leaves(_ error: PostgresError, refuses: Bool) -> Bool {
+        let isNews = self.away.withLock { away in
+            defer { away = away ?? Away(since: .now, refuses: refuses) }
+            return away == nil
+        }
+        if isNews { self.logger.error("database is away, trying again", metadata: ["error": "\(error)"]) }
+        return true
+    }
+
+    private func saysBack(since: ContinuousClock.Instant) {
+        self.logger.info("database is back", metadata: ["away": "\(ContinuousClock.now - since)"])
+    }
 
     /// One try.
     package func connect() async throws(PostgresError) -> PostgresConnection {
         do throws(PostgresError) {
             let connection = try await PostgresConnection.connect(self.configuration, logger: self.logger)
-            if let since = self.away.withLock({ $0.take() }) {
-                self.logger.info("database is back", metadata: ["away": "\(ContinuousClock.now - since)"])
+            if let away = self.away.withLock({ $0?.refuses ?? true ? nil : $0.take() }) {
+                self.saysBack(since: away.since)
             }
             return connection
         } catch {
-            let isNews = self.away.withLock { away in
-                defer { away = away ?? .now }
-                return away == nil
-            }
-            if isNews {
-                self.logger.error("database is away, trying again", metadata: ["error": "\(error)"])
-            }
+            _ = self.leaves(error, refuses: false)
             throw error
         }
     }

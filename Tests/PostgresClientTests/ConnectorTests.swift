@@ -49,6 +49,30 @@ struct ConnectorTests {
         }
     }
 
+    @Test("a database that refuses what it is asked to do is away, until something has worked")
+    func refusal() async throws {
+        try await TestCluster.withDatabase(migrated: false) { database in
+            let recorder = LogRecorder()
+            let connector = PostgresConnector(database.configuration, logger: recorder.logger)
+            let full = PostgresError(.server, "could not extend file", sqlState: "53100")
+            #expect(!connector.failed(PostgresError(.server, "duplicate key", sqlState: "23505")))
+            #expect(!connector.failed(PostgresError(.connectionLost, "gone")))
+            #expect(connector.awaySince == nil)
+            for _ in 0..<3 { #expect(connector.failed(full)) }
+            #expect(connector.refuses)
+            // It takes connections, which says nothing.
+            await (try await connector.connect()).close()
+            #expect(connector.awaySince != nil)
+            // What fails meanwhile has its line in the log.
+            #expect(connector.failed(PostgresError(.connectionLost, "gone")))
+            #expect(recorder.entries.map(\.level) == [.error])
+            connector.worked()
+            connector.worked()
+            #expect(connector.awaySince == nil)
+            #expect(recorder.entries.map(\.level) == [.error, .info])
+        }
+    }
+
     @Test("cancellation ends the tries")
     func cancellation() async throws {
         let configuration = PostgresConfiguration(connectionString: "host=/nonexistent", applicationName: "tests")

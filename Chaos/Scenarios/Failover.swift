@@ -1,0 +1,61 @@
+import LoadGenerator
+import LocalPostgres
+import Stage
+
+extension Scenario {
+    static let failover = Scenario(
+        name: "failover",
+        title: "the primary is killed and its standby promoted; two hosts in DATABASE_URL",
+        hasStandby: true
+    ) { arena, isShort in
+        let standby = try arena.standbyInUse()
+        async let work = arena.load(150, seconds: isShort ? 8 : 30, milliseconds: 30)
+        async let once = arena.load(20, seconds: isShort ? 8 : 30, node: "once", milliseconds: 30)
+        try await Task.sleep(for: .seconds(2))
+        try await arena.database.cluster.kill()
+        let killed = Arena.now
+        try await Task.sleep(for: .seconds(1))
+        try await standby.promote()
+        // Nobody stands by the new primary.
+        try await arena.moved(to: standby)
+        let (right, onceRight) = try await (work, once)
+        var findings = Findings()
+        findings.expect(right.isRight, "\(right.sent - right.answered) bot breaks")
+        findings.worstRecovery = arena.history.calls.lazy.filter { $0.record.due <= killed }
+            .map { Double($0.record.ended) - Double(killed) }.max().map { $0 / 1e6 }
+        findings.notes = ["at-most-once answered \(onceRight.answered) of \(onceRight.sent)"]
+        return findings
+    }
+
+    static let migration = Scenario(
+        name: "migration",
+        title: "rejoinder migrate again and again while old processes run",
+        ingresses: 2,
+        workers: 2
+    ) { arena, isShort in
+        async let load = arena.load(200, seconds: isShort ? 5 : 20, milliseconds: 20)
+        for _ in 0..<(isShort ? 3 : 10) {
+            try await Task.sleep(for: .milliseconds(700))
+            let migration = try await arena.fleet.start(
+                Programs.rejoinder,
+                ["migrate"],
+                environment: ["DATABASE_URL": arena.database.url]
+            )
+            await migration.end()
+        }
+        let result = try await load
+        var findings = Findings()
+        findings.expect(result.isRight, "\(result.sent - result.answered) calls failed")
+        // A program whose schema is not there yet refuses to start, in one line.
+        try await arena.database.query("create database older")
+        let early = try await arena.fleet.start(
+            Programs.own,
+            ["worker", "--runs", arena.folder],
+            environment: ["DATABASE_URL": try arena.database.cluster.connectionString(database: "older")]
+        )
+        let line = try await early.line(containing: "rejoinder migrate")
+        await early.end()
+        findings.notes = ["a program without its schema says: \(line)"]
+        return findings
+    }
+}
