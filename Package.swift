@@ -218,7 +218,7 @@ let package = Package(
         .testTarget(
             name: "SystemTests",
             dependencies: [
-                "HaptikWebhook", "LocalPostgres", "ProductPriceWorker", "ScriptedWorker", "TestSupport", "rejoinder",
+                "HaptikWebhook", "LocalPostgres", "ProductPriceWorker", "ScriptedWorker", "Settings", "TestSupport", "rejoinder",
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),

@@ -65,10 +65,8 @@ package final class IngressQueue: Sendable {
             return onOutcome(.unavailable)
         }
         let refusal: Outcome? = self.state.withLock { state in
-            guard
-                state.table.hasRoom(for: event.node, limit: self.limits.waiting),
-                state.table.bytes + event.payload.count <= self.limits.waitingBytes
-            else { return .overloaded }
+            guard state.table.hasRoom(for: event.node, limit: self.limits.waiting) else { return .overloaded }
+            guard state.table.bytes + event.payload.count <= self.limits.waitingBytes else { return .outOfRoom }
             state.table.enter(event, at: now, waiter: onOutcome)
             return nil
         }

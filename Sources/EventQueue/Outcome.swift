@@ -16,6 +16,8 @@ package enum Outcome: Sendable, Hashable {
     case unavailable
     /// Too many are waiting.
     case overloaded
+    /// The payloads of those that wait leave no room for this one.
+    case outOfRoom
     /// The database will not take this event (and took its batch-mates): its text.
     case rejected(String)
 }

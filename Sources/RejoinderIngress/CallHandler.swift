@@ -27,12 +27,19 @@ final class CallHandler: ChannelInboundHandler {
     private var date = HTTPDate()
     /// The request's connection ends with its response.
     private var isLast = false
+    /// An HTTP/1.0 client asked for another request on its connection, and is told that it may.
+    private var tellsKeepAlive = false
+    /// The connection's last response is out: what the caller had pipelined behind its request is not taken.
+    private var isDone = false
+    /// Bytes of a body that is not complete, counted among all such bytes.
+    private var bytesTaken = 0
 
     init(_ calls: Calls) {
         self.calls = calls
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        guard !self.isDone else { return }
         switch Self.unwrapInboundIn(data) {
         case .head(let head): self.begin(head, context)
         case .body(let buffer): self.append(buffer, context)
@@ -48,6 +55,7 @@ final class CallHandler: ChannelInboundHandler {
 
     func channelInactive(context: ChannelHandlerContext) {
         self.hungUp()
+        self.giveBack()
         context.fireChannelInactive()
     }
 
@@ -61,8 +69,11 @@ final class CallHandler: ChannelInboundHandler {
     // MARK: Request
 
     private func begin(_ head: HTTPRequestHead, _ context: ChannelHandlerContext) {
-        self.isLast = head.version == .http1_0 || !head.isKeepAlive
+        let fields = RequestFields(head)
+        self.isLast = !head.isKeepAlive || fields.leavesHTTP
+        self.tellsKeepAlive = head.version == .http1_0 && !self.isLast
         self.state = .skipping
+        guard !fields.isFaulty else { return self.respond(context, .problem(.malformedHTTP, closing: true)) }
         guard let endpoint = self.calls.endpoint(of: head.uri) else {
             return self.respond(context, .problem(.notFound))
         }
@@ -72,17 +83,21 @@ final class CallHandler: ChannelInboundHandler {
         case .HEAD: return self.respond(context, .greeting(isHeadOnly: true))
         default: return self.respond(context, .problem(.method))
         }
-        guard !head.headers.contains(name: "content-encoding") else {
+        guard !fields.isContentEncoded else {
             return self.respond(context, .problem(.contentEncoding, closing: true))
         }
         var call = Call(head: head, endpoint: endpoint, arrived: .now)
-        if let length = head.headers.first(name: "content-length").flatMap({ Int($0) }) {
+        if let length = fields.contentLength {
             guard length <= self.calls.bodyBytes else {
                 return self.respond(context, .problem(.bodyTooLarge, closing: true))
             }
             call.body.reserveCapacity(length)
         }
         self.state = .reading(call)
+        if fields.awaitsContinue {
+            let head = HTTPResponseHead(version: .http1_1, status: .continue)
+            context.writeAndFlush(Self.wrapOutboundOut(.head(head)), promise: nil)
+        }
     }
 
     private func append(_ buffer: ByteBuffer, _ context: ChannelHandlerContext) {
@@ -91,8 +106,17 @@ final class CallHandler: ChannelInboundHandler {
         guard call.body.count + buffer.readableBytes <= self.calls.bodyBytes else {
             return self.respond(context, .problem(.bodyTooLarge, closing: true))
         }
+        guard self.calls.incomplete.take(buffer.readableBytes) else {
+            return self.respond(context, .problem(.outOfRoom, closing: true))
+        }
+        self.bytesTaken += buffer.readableBytes
         buffer.withUnsafeReadableBytes { call.body.append(contentsOf: $0) }
         self.state = .reading(call)
+    }
+
+    private func giveBack() {
+        self.calls.incomplete.giveBack(self.bytesTaken)
+        self.bytesTaken = 0
     }
 
     private func end(_ context: ChannelHandlerContext) {
@@ -100,6 +124,7 @@ final class CallHandler: ChannelInboundHandler {
             self.state = .idle
             return
         }
+        self.giveBack()
         let event: NewEvent
         do throws(Calls.Refusal) {
             event = try Calls.event(call.head, call.body, call.endpoint, arrived: call.arrived)
@@ -124,7 +149,10 @@ final class CallHandler: ChannelInboundHandler {
     private func respond(_ context: ChannelHandlerContext, _ response: CallResponse) {
         var response = response
         response.closes = response.closes || self.isLast
-        context.write(Self.wrapOutboundOut(.head(response.head(date: self.date.now()))), promise: nil)
+        self.isDone = response.closes
+        var head = response.head(date: self.date.now())
+        if self.tellsKeepAlive, !response.closes { head.headers.add(name: "connection", value: "keep-alive") }
+        context.write(Self.wrapOutboundOut(.head(head)), promise: nil)
         if !response.isHeadOnly {
             context.write(Self.wrapOutboundOut(.body(.byteBuffer(response.body))), promise: nil)
         }

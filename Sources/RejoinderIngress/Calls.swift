@@ -11,12 +11,15 @@ import NIOHTTP1
 struct Calls: Sendable {
     private let endpoints: [String: Endpoint]
     let bodyBytes: Int
+    /// Of all connections' bodies: those that are not complete.
+    let incomplete: Room
     let queue: any CallQueue
     let logger: Logger
 
     init(options: IngressOptions, queue: any CallQueue, logger: Logger) {
         self.endpoints = Dictionary(options.endpoints.map { ($0.path, $0) }) { first, _ in first }
         self.bodyBytes = options.bodyBytes
+        self.incomplete = Room(of: options.queue.waitingBytes)
         self.queue = queue
         self.logger = logger
     }
@@ -95,6 +98,7 @@ struct Calls: Sendable {
         case .unserved: problem = .noWorker
         case .unavailable: problem = .databaseAway
         case .overloaded: problem = .overloaded
+        case .outOfRoom: problem = .outOfRoom
         case .rejected: problem = .contract
         }
         var metadata = Self.metadata(event, arrived)

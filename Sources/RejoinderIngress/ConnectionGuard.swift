@@ -13,12 +13,14 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
         let headTimeout: TimeAmount
         let bodyTimeout: TimeAmount
         let idleTimeout: TimeAmount
+        let headBytes: Int
         let bodyBytes: Int
 
         init(_ options: IngressOptions) {
             self.headTimeout = TimeAmount(options.headTimeout)
             self.bodyTimeout = TimeAmount(options.bodyTimeout)
             self.idleTimeout = TimeAmount(options.idleTimeout)
+            self.headBytes = options.headBytes
             self.bodyBytes = options.bodyBytes
         }
     }
@@ -30,6 +32,7 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
     private var idleCheck: Scheduled<Void>?
     private var idleSince = NIODeadline.uptimeNanoseconds(0)
     private var date = HTTPDate()
+    private var isReadHeld = false
 
     /// `onHangUp` is called when the caller has closed its side, also while a call waits.
     init(limits: Limits, onHangUp: @escaping () -> Void) {
@@ -41,8 +44,8 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
         self.idleSince = context.eventLoop.now
         self.checkIdleness(context, in: self.limits.idleTimeout)
         let loopBound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
-        let probe = ByteProbe {
-            loopBound.value.0.machine.bytesArrived()
+        let probe = ByteProbe { count in
+            loopBound.value.0.machine.bytesArrived(count)
         } onReadComplete: {
             let (connectionGuard, context) = loopBound.value
             connectionGuard.bytesWereRead(context)
@@ -59,12 +62,11 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
     // MARK: Inbound
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        guard !self.machine.isClosing else { return }
+        guard self.machine.isTaking else { return }
         switch Self.unwrapInboundIn(data) {
-        case .head(let head):
+        case .head:
             self.stopTimer()
             self.machine.headArrived()
-            self.continueIfExpected(context, head)
         case .body: break
         case .end:
             self.stopTimer()
@@ -77,12 +79,27 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
     ///
     /// Most requests come whole, and need no timer.
     private func bytesWereRead(_ context: ChannelHandlerContext) {
-        guard self.timer == nil else { return }
-        switch self.machine.reading {
-        case .nothing: break
-        case .head: self.startTimer(context, self.limits.headTimeout)
-        case .body: self.startTimer(context, self.limits.bodyTimeout)
+        guard self.machine.isTaking else { return }
+        if let problem = self.machine.padding(over: self.limits) { return self.refuse(context, problem) }
+        guard self.timer == nil, self.machine.awaitsCaller else { return }
+        self.startTimer(context, self.machine.reading == .head ? self.limits.headTimeout : self.limits.bodyTimeout)
+    }
+
+    /// A caller that does not read its replies is not read from either: nothing piles up here on its behalf.
+    func read(context: ChannelHandlerContext) {
+        guard context.channel.isWritable else {
+            self.isReadHeld = true
+            return
         }
+        context.read()
+    }
+
+    func channelWritabilityChanged(context: ChannelHandlerContext) {
+        if self.isReadHeld, context.channel.isWritable {
+            self.isReadHeld = false
+            context.read()
+        }
+        context.fireChannelWritabilityChanged()
     }
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
@@ -104,18 +121,6 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
         self.refuse(context, error == .headerOverflow ? .headTooLarge : .malformedHTTP)
     }
 
-    /// RFC 9110, 10.1.1: a client that asked waits for this before it sends its body.
-    private func continueIfExpected(_ context: ChannelHandlerContext, _ head: HTTPRequestHead) {
-        guard head.headers.first(name: "expect")?.lowercased() == "100-continue", self.machine.isAlone else { return }
-        guard head.headers.first(name: "content-length").flatMap({ Int($0) }) ?? 0 <= self.limits.bodyBytes else {
-            return
-        }
-        context.writeAndFlush(
-            Self.wrapOutboundOut(.head(HTTPResponseHead(version: .http1_1, status: .continue))),
-            promise: nil
-        )
-    }
-
     // MARK: Outbound
 
     func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
@@ -125,6 +130,7 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
             return
         }
         switch part {
+        case .head(let head) where head.status == .continue: context.write(data, promise: promise)
         case .head(let head):
             self.machine.responseStarted(closing: head.headers.first(name: "connection") == "close")
             context.write(data, promise: promise)
@@ -135,7 +141,7 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
             let next = self.machine.responseEnded()
             context.writeAndFlush(data, promise: promise)
             switch next {
-            case .goOn: break
+            case .goOn: self.bytesWereRead(context)  // Of the request behind it, part may have come.
             case .close: self.closeGently(context)
             case .refuse(let problem): self.send(context, problem)
             }
@@ -145,10 +151,11 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
     // MARK: Refusing and closing
 
     private func refuse(_ context: ChannelHandlerContext, _ problem: Problem) {
+        guard self.machine.isTaking else { return }
         self.stopTimer()
         switch self.machine.failed(with: problem) {
         case .sendNow: self.send(context, problem)
-        case .closeNow: context.close(promise: nil)
+        case .closeNow: self.closeGently(context)
         case .sendLater, .ignore: break
         }
     }
@@ -166,10 +173,21 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
     /// Closes our side, and the whole a second later: closed at once with unread bytes in it, the connection would be
     /// reset, and the reply lost on its way.
     private func closeGently(_ context: ChannelHandlerContext) {
+        self.stopTimer()
         self.machine.isClosing = true
         context.close(mode: .output, promise: nil)
+        self.stopParsing(context)
         let loopBound = NIOLoopBound(context, eventLoop: context.eventLoop)
         self.timer = context.eventLoop.scheduleTask(in: .seconds(1)) { loopBound.value.close(promise: nil) }
+    }
+
+    /// What still comes is dropped as it comes: the decoder would keep what follows a request to leave HTTP.
+    private func stopParsing(_ context: ChannelHandlerContext) {
+        let pipeline = context.pipeline.syncOperations
+        guard let decoder = try? pipeline.context(handlerType: ByteToMessageHandler<HTTPRequestDecoder>.self) else {
+            return
+        }
+        pipeline.removeHandler(context: decoder, promise: nil)
     }
 
     // MARK: Timing
@@ -204,18 +222,18 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
 
 /// Says when bytes come in, before anybody has made sense of them, and when everybody has.
 private final class ByteProbe: ChannelInboundHandler, RemovableChannelHandler {
-    typealias InboundIn = NIOAny
+    typealias InboundIn = ByteBuffer
 
-    private let onBytes: () -> Void
+    private let onBytes: (_ count: Int) -> Void
     private let onReadComplete: () -> Void
 
-    init(onBytes: @escaping () -> Void, onReadComplete: @escaping () -> Void) {
+    init(onBytes: @escaping (_ count: Int) -> Void, onReadComplete: @escaping () -> Void) {
         self.onBytes = onBytes
         self.onReadComplete = onReadComplete
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        self.onBytes()
+        self.onBytes(Self.unwrapInboundIn(data).readableBytes)
         context.fireChannelRead(data)
     }
 

@@ -14,17 +14,46 @@ struct ConnectionMachine {
     private var pending: Problem?
     /// Nothing more is read or written.
     var isClosing = false
+    /// Since the first bytes of what is being read.
+    private var bytesRead = 0
 
     /// Nothing is under way, and nothing has begun to come in.
     var isIdle: Bool { self.reading == .nothing && self.underWay == 0 }
 
-    /// The request that has just come in is the only one under way.
-    var isAlone: Bool { self.underWay == 1 }
+    /// What comes in is taken: no refusal stands before it.
+    var isTaking: Bool { !self.isClosing && self.pending == nil }
+
+    /// It is the caller's turn to send.
+    ///
+    /// While a request before it is under way, what it sends is not read.
+    var awaitsCaller: Bool {
+        switch self.reading {
+        case .nothing: false
+        case .head: true
+        case .body: self.underWay <= 1
+        }
+    }
 
     /// Bytes that nobody has made sense of yet: the first of a head, unless a request is under way.
-    mutating func bytesArrived() {
-        guard !self.isClosing, self.isIdle else { return }
-        self.reading = .head
+    mutating func bytesArrived(_ count: Int) {
+        guard !self.isClosing else { return }
+        if self.isIdle {
+            self.reading = .head
+            self.bytesRead = 0
+        }
+        self.bytesRead += count
+    }
+
+    /// What is being read has taken more bytes than any that is within the limits.
+    ///
+    /// The parser counts neither the space around a field's value nor the extensions of a chunk.
+    func padding(over limits: ConnectionGuard.Limits) -> Problem? {
+        switch self.reading {
+        case .nothing: nil
+        case .head: self.bytesRead > 2 * limits.headBytes ? .headTooLarge : nil
+        // The densest of honest bodies are chunks of one byte each, six bytes on the wire.
+        case .body: self.bytesRead > 2 * limits.headBytes + 8 * limits.bodyBytes ? .bodyTooLarge : nil
+        }
     }
 
     mutating func headArrived() {
@@ -32,7 +61,10 @@ struct ConnectionMachine {
         self.underWay += 1
     }
 
-    mutating func endArrived() { self.reading = .nothing }
+    mutating func endArrived() {
+        self.reading = .nothing
+        self.bytesRead = 0
+    }
 
     mutating func responseStarted(closing: Bool) {
         self.hasResponseStarted = true
@@ -56,7 +88,9 @@ struct ConnectionMachine {
 
     /// What comes in next is not a request, or does not come in time.
     mutating func failed(with problem: Problem) -> Refusal {
-        guard !self.isClosing, self.pending == nil else { return .ignore }
+        guard self.isTaking else { return .ignore }
+        // One reply for one call: the request whose body fails has had its own already.
+        if self.reading == .body, self.underWay == 0 { return .closeNow }
         if self.underWay > self.brokenOnes {
             self.pending = problem
             return .sendLater

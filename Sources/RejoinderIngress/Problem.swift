@@ -22,6 +22,7 @@ enum Problem: String, Sendable, Hashable, CaseIterable {
     case workerLost = "worker_lost"
     case cancelled
     case overloaded
+    case outOfRoom = "out_of_room"
     case noWorker = "no_worker"
     case databaseAway = "database_away"
     case noReply = "no_reply"
@@ -38,7 +39,7 @@ enum Problem: String, Sendable, Hashable, CaseIterable {
         case .contentEncoding: .unsupportedMediaType
         case .headTooLarge: .requestHeaderFieldsTooLarge
         case .handlerFailed, .invalidReply, .workerLost, .cancelled: .badGateway
-        case .overloaded, .noWorker, .databaseAway: .serviceUnavailable
+        case .overloaded, .outOfRoom, .noWorker, .databaseAway: .serviceUnavailable
         case .noReply: .gatewayTimeout
         case .hungUp: HTTPResponse.Status(code: 499, reasonPhrase: "Client Closed Request")  // Nobody reads it.
         }
@@ -63,6 +64,7 @@ enum Problem: String, Sendable, Hashable, CaseIterable {
         case .workerLost: "The worker was lost, and no attempt is left."
         case .cancelled: "An operator cancelled the event."
         case .overloaded: "Too many calls are waiting."
+        case .outOfRoom: "The bodies of the calls that wait take all the room there is for them."
         case .noWorker: "No worker serves this node."
         case .databaseAway: "The database is away."
         case .noReply: "There was no reply before the deadline."

@@ -42,7 +42,7 @@ struct InVainTests {
         try await Rig.run(limits: self.limits { ($0.waiting, $0.waitingBytes) = (3, 100) }) { rig in
             let callers = (0..<2).map { _ in Task { await rig.outcome(of: .sample(text: "1234567890")) } }
             try await eventually("two wait") { rig.ingress.waiting == 2 }
-            #expect(await rig.outcome(of: .sample(text: String(repeating: "x", count: 80))) == .overloaded)
+            #expect(await rig.outcome(of: .sample(text: String(repeating: "x", count: 80))) == .outOfRoom)
             let third = Task { await rig.outcome() }
             try await eventually("three wait") { rig.ingress.waiting == 3 }
             #expect(await rig.outcome() == .overloaded)

@@ -8,31 +8,31 @@ struct ConnectionMachineTests {
     func reading() {
         var machine = ConnectionMachine()
         #expect(machine.isIdle)
-        machine.bytesArrived()
+        machine.bytesArrived(1)
         #expect(machine.reading == .head)
         #expect(!machine.isIdle)
-        machine.bytesArrived()
+        machine.bytesArrived(1)
         #expect(machine.reading == .head)
         machine.headArrived()
         #expect(machine.reading == .body)
-        machine.bytesArrived()
+        machine.bytesArrived(1)
         #expect(machine.reading == .body)
         machine.endArrived()
         #expect(machine.reading == .nothing)
-        machine.bytesArrived()
+        machine.bytesArrived(1)
         #expect(machine.reading == .nothing, "a request is under way")
         #expect(!machine.isIdle)
         machine.responseStarted(closing: false)
         _ = machine.responseEnded()
         #expect(machine.isIdle)
-        machine.bytesArrived()
+        machine.bytesArrived(1)
         #expect(machine.reading == .head)
     }
 
     @Test("a failure while nothing is under way is answered at once, and only the first one")
     func failureAtRest() {
         var machine = ConnectionMachine()
-        machine.bytesArrived()
+        machine.bytesArrived(1)
         let outcome6 = machine.failed(with: .timeout)
         #expect(outcome6 == .sendNow)
         machine.isClosing = true
@@ -104,7 +104,7 @@ struct ConnectionMachineTests {
             var underWay = 0
             for _ in 0..<30 where !machine.isClosing {
                 switch random.next() % 5 {
-                case 0: machine.bytesArrived()
+                case 0: machine.bytesArrived(1)
                 case 1 where !(machine.reading == .body):
                     machine.headArrived()
                     underWay += 1

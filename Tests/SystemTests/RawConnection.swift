@@ -3,20 +3,65 @@ import NIOPosix
 
 /// Bytes over TCP, for requests that no HTTP client would send.
 enum RawConnection {
-    /// Sends the bytes and reads until the other side closes.
-    static func exchange(_ text: String, port: Int) async throws -> String {
-        let channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+    typealias Stream = NIOAsyncChannel<ByteBuffer, ByteBuffer>
+
+    static func open(port: Int) async throws -> Stream {
+        try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .channelOption(.allowRemoteHalfClosure, value: true)
             .connect(host: "127.0.0.1", port: port) { channel in
                 channel.eventLoop.makeCompletedFuture {
-                    try NIOAsyncChannel<ByteBuffer, ByteBuffer>(wrappingChannelSynchronously: channel)
+                    try Stream(
+                        wrappingChannelSynchronously: channel,
+                        configuration: .init(isOutboundHalfClosureEnabled: true)
+                    )
                 }
             }
-        return try await channel.executeThenClose { inbound, outbound in
-            try await outbound.write(ByteBuffer(string: text))
-            var reply = ByteBuffer()
-            for try await var part in inbound { reply.writeBuffer(&part) }
-            return String(buffer: reply)
+    }
+
+    /// Sends the bytes and reads until the other side closes.
+    ///
+    /// With `step`, sends them one by one, so far apart.
+    static func exchange(
+        _ bytes: [UInt8],
+        port: Int,
+        thenCloses: Bool = false,
+        step: Duration? = nil
+    ) async throws -> String {
+        try await self.open(port: port).executeThenClose { inbound, outbound in
+            async let reply = self.read(inbound)
+            do {
+                if let step {
+                    for byte in bytes {
+                        try await outbound.write(ByteBuffer(bytes: [byte]))
+                        try await Task.sleep(for: step)
+                    }
+                } else {
+                    try await outbound.write(ByteBuffer(bytes: bytes))
+                }
+                if thenCloses { outbound.finish() }
+            } catch {
+                // Closed before it had all; what it replied is what matters.
+            }
+            return await reply
         }
+    }
+
+    static func exchange(_ text: String, port: Int) async throws -> String {
+        try await self.exchange(Array(text.utf8), port: port)
+    }
+
+    private static func read(_ inbound: NIOAsyncChannelInboundStream<ByteBuffer>) async -> String {
+        var reply = ByteBuffer()
+        do {
+            for try await var part in inbound { reply.writeBuffer(&part) }
+        } catch {
+            // A reset ends the connection as well.
+        }
+        return String(buffer: reply)
+    }
+
+    /// The statuses of the responses in what came back.
+    static func statuses(in reply: String) -> [Int] {
+        reply.ranges(of: "HTTP/1.1 ").compactMap { Int(reply[$0.upperBound...].prefix(3)) }
     }
 }
