@@ -86,8 +86,17 @@ struct Calls: Sendable {
         let problem: Problem
         switch outcome {
         case .answered(let answer, _):
-            self.logger.debug("replied", metadata: Self.metadata(event, arrived))
-            return .answer(answer)
+            do throws(ReplyError) {
+                // A worker that is not ours, or an operator, may have stored anything.
+                try Reply.check(encoded: answer)
+                self.logger.debug("replied", metadata: Self.metadata(event, arrived))
+                return .answer(answer)
+            } catch {
+                var metadata = Self.metadata(event, arrived)
+                metadata["error"] = "\(error)"
+                self.logger.error("the answer that was stored is no valid reply", metadata: metadata)
+                problem = .invalidReply
+            }
         case .failed("refused", _): problem = .refused
         case .failed("invalid_reply", _): problem = .invalidReply
         case .failed("worker_lost", _): problem = .workerLost

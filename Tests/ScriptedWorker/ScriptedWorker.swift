@@ -28,6 +28,12 @@ struct ScriptedWorker: WorkerProgram {
         Handle("refuse") { _, _ in .refuse("not this one") }
         Handle("failure") { _, _ in .failure("no") }
         Handle("empty") { _, _ in .reply(Reply(messages: [])) }
+        Handle("silent") { _, _ in .success("") }
+        Handle("huge") { _, _ in .success(String(repeating: "a", count: 2 << 20)) }
+        Handle("deep") { _, _ in
+            let nested = (0..<100).reduce(JSONValue.null) { value, _ in .array([value]) }
+            return .reply(Reply(messages: ["a"], userDetails: ["deep": nested]))
+        }
         Handle("full") { _, _ in
             .reply(Reply(messages: ["a\"b\u{1F600}", Reply.rich(["text": "rich"])], messageType: 16))
         }
