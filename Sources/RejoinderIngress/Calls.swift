@@ -9,15 +9,15 @@ import NIOHTTP1
 ///
 /// request → verify → enqueue → … → reply
 struct Calls: Sendable {
-    private let endpoints: [String: Endpoint]
+    private let endpoints: EndpointTable
     let bodyBytes: Int
     /// Of all connections' bodies: those that are not complete.
     let incomplete: Room
     let queue: any CallQueue
     let logger: Logger
 
-    init(options: IngressOptions, queue: any CallQueue, logger: Logger) {
-        self.endpoints = Dictionary(options.endpoints.map { ($0.path, $0) }) { first, _ in first }
+    init(options: IngressOptions, endpoints: EndpointTable, queue: any CallQueue, logger: Logger) {
+        self.endpoints = endpoints
         self.bodyBytes = options.bodyBytes
         self.incomplete = Room(of: options.queue.waitingBytes)
         self.queue = queue

@@ -14,6 +14,7 @@ import Synchronization
 /// The ingress, as the services that it consists of.
 package struct Ingress: Sendable {
     private let options: IngressOptions
+    private let endpoints: EndpointTable
     private let queue: any CallQueue
     private let logger: Logger
     private let onListening: @Sendable (_ port: Int, _ adminPort: Int) -> Void
@@ -44,9 +45,15 @@ package struct Ingress: Sendable {
         onListening: @escaping @Sendable (_ port: Int, _ adminPort: Int) -> Void = { _, _ in }
     ) {
         self.options = options
+        self.endpoints = EndpointTable(options.endpoints)
         self.queue = queue
         self.logger = logger
         self.onListening = onListening
+    }
+
+    /// From now on calls are taken at these endpoints; a call under way keeps the one that it came to.
+    package func replaceEndpoints(with endpoints: [Endpoint]) {
+        self.endpoints.replace(with: endpoints)
     }
 
     /// In the order in which they start.
@@ -64,9 +71,9 @@ package struct Ingress: Sendable {
 
         let channel = CallChannel(
             options: self.options,
-            calls: Calls(options: self.options, queue: self.queue, logger: self.logger)
+            calls: Calls(options: self.options, endpoints: self.endpoints, queue: self.queue, logger: self.logger)
         )
-        let configuration = ServerConfiguration(
+        let server = ServerConfiguration(
             address: .hostname(self.options.host, port: self.options.port),
             backlog: 1024,
             availableConnectionsDelegate: .maximum(self.options.connections, logger: self.logger)
@@ -76,19 +83,17 @@ package struct Ingress: Sendable {
         if let tls = self.options.tls {
             let reloader = try self.certificateReloader(tls)
             services.append(reloader)
-            publicServer = try TLSChannel(
-                channel,
-                tlsConfiguration: .makeServerConfiguration(certificateReloader: reloader)
-            )
-            .server(
-                configuration: configuration,
-                onServerRunning: onServerRunning,
-                eventLoopGroup: eventLoops,
-                logger: self.logger
-            )
+            let configuration = try TLSConfiguration.makeServerConfiguration(certificateReloader: reloader)
+            publicServer = try TLSChannel(channel, tlsConfiguration: configuration)
+                .server(
+                    configuration: server,
+                    onServerRunning: onServerRunning,
+                    eventLoopGroup: eventLoops,
+                    logger: self.logger
+                )
         } else {
             publicServer = channel.server(
-                configuration: configuration,
+                configuration: server,
                 onServerRunning: onServerRunning,
                 eventLoopGroup: eventLoops,
                 logger: self.logger

@@ -19,7 +19,8 @@ struct IngressCommand: AsyncParsableCommand {
         abstract: "Receive Haptik's calls, and reply with what the workers answer.",
         discussion: """
             REJOINDER_SECRET holds the secret of the endpoint /webhook, or several, separated by commas, while one is \
-            being replaced; REJOINDER_SECRET_FILE a file with it. A configuration file adds endpoints.
+            being replaced; REJOINDER_SECRET_FILE a file with it. A configuration file adds endpoints. On SIGHUP the files \
+            are read again, and the endpoints replaced.
             """
     )
 
@@ -51,18 +52,30 @@ struct IngressCommand: AsyncParsableCommand {
                     ]
                 )
             }
-            try await Self.run(ingress, options, logger)
+            let reload = IngressReload(
+                flags: self.flags,
+                environment: environment,
+                ingress: ingress,
+                logger: logger,
+                started: file?.values ?? [:]
+            )
+            try await Self.run(ingress, reload, options, logger)
         }
     }
 
-    private static func run(_ ingress: Ingress, _ options: IngressOptions, _ logger: Logger) async throws {
+    private static func run(
+        _ ingress: Ingress,
+        _ reload: IngressReload,
+        _ options: IngressOptions,
+        _ logger: Logger
+    ) async throws {
         OpenFiles.allowAsManyAsPossible()
         let services: [any Service]
         do { services = try ingress.services() } catch {
             throw SettingError("the certificate or its key can't be used: \(error)")
         }
         var configuration = ServiceGroupConfiguration(
-            services: services,
+            services: [reload] + services,
             gracefulShutdownSignals: [.sigterm, .sigint],
             logger: logger
         )

@@ -143,6 +143,9 @@ enum IngressSettings {
         secret.key, secretFile.key, CommonSettings.logLevel.key,
     ]
 
+    /// Those that SIGHUP changes: they belong to the endpoints.
+    static let reloadedKeys: Set<String> = [deadline.key, fallback.key, algorithm.key, secret.key, secretFile.key]
+
     /// Variables with our prefix that are no setting; those of a worker, and any secret's, may stand beside ours.
     static func unknownVariables(in environment: [String: String]) -> [String] {
         let known = Set(

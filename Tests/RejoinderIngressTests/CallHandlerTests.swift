@@ -43,6 +43,7 @@ struct CallHandlerTests {
         )
         let calls = Calls(
             options: options,
+            endpoints: EndpointTable(options.endpoints),
             queue: self.queue,
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
         )
