@@ -218,11 +218,13 @@ let package = Package(
         .testTarget(
             name: "SystemTests",
             dependencies: [
-                "HaptikWebhook", "LocalPostgres", "ProductPriceWorker", "ScriptedWorker", "Settings", "TestSupport", "rejoinder",
+                "HaptikWebhook", "LocalPostgres", "ProductPriceWorker", "ScriptedWorker", "Settings", "TestSupport",
+                "rejoinder",
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
                 .product(name: "Subprocess", package: "swift-subprocess"),
                 .product(name: "SystemPackage", package: "swift-system"),
             ]

@@ -83,7 +83,8 @@ package struct Ingress: Sendable {
         if let tls = self.options.tls {
             let reloader = try self.certificateReloader(tls)
             services.append(reloader)
-            let configuration = try TLSConfiguration.makeServerConfiguration(certificateReloader: reloader)
+            var configuration = try TLSConfiguration.makeServerConfiguration(certificateReloader: reloader)
+            configuration.minimumTLSVersion = .tlsv12  // RFC 8996 has done away with those before.
             publicServer = try TLSChannel(channel, tlsConfiguration: configuration)
                 .server(
                     configuration: server,

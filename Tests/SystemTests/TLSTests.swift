@@ -1,0 +1,177 @@
+import HaptikWebhook
+import NIOCore
+import NIOHTTP1
+import NIOPosix
+import NIOSSL
+import Subprocess
+import TestSupport
+import Testing
+
+#if canImport(FoundationEssentials)
+import FoundationEssentials
+#else
+import Foundation
+#endif
+
+/// TLS on the public port.
+@Suite("TLS", .serialized)
+struct TLSTests {
+    @Test("1.2 and later are spoken, and nothing before")
+    func versions() async throws {
+        try await Self.withPair { pair in
+            try await TestCluster.withDatabase { database in
+                try await Deployment.with(database, pair.arguments) { deployment in
+                    for version in [TLSVersion.tlsv12, .tlsv13] {
+                        let reply = try await TLSCall(port: deployment.port, version: version).reply(to: Self.get)
+                        #expect(RawConnection.statuses(in: reply) == [200])
+                    }
+                    for version in [TLSVersion.tlsv1, .tlsv11] {
+                        await #expect(throws: (any Error).self) {
+                            _ = try await TLSCall(port: deployment.port, version: version).reply(to: Self.get)
+                        }
+                    }
+                    let reply = try await TLSCall(port: deployment.port).reply(to: Self.get)
+                    #expect(RawConnection.statuses(in: reply) == [200])
+                }
+            }
+        }
+    }
+
+    @Test("a pair that is replaced serves new connections, a bad one is refused, and no call is lost")
+    func renewal() async throws {
+        try await Self.withPair { pair in
+            let first = try pair.certificate()
+            try await TestCluster.withDatabase { database in
+                try await Deployment.with(database, pair.arguments) { deployment in
+                    try await deployment.withWorker { _ in
+                        let call = Self.call(milliseconds: 12_000)
+                        async let slow = TLSCall(port: deployment.port).reply(to: call)
+                        try await deployment.eventually("select count(*)::text from rejoinder.queue", is: "1")
+                        #expect(try await TLSCall(port: deployment.port).certificate() == first)
+
+                        try await pair.renew()
+                        let second = try pair.certificate()
+                        #expect(first != second)
+                        try await eventually("the new certificate is served", within: .seconds(30)) {
+                            try await TLSCall(port: deployment.port).certificate() == second
+                        }
+
+                        try pair.spoil()
+                        let line = try await deployment.ingress.line(
+                            containing: "the certificate on disk can't be used"
+                        )
+                        #expect(line.contains(" error "))
+                        #expect(try await TLSCall(port: deployment.port).certificate() == second)
+                        #expect(RawConnection.statuses(in: try await slow) == [200])
+                    }
+                }
+            }
+        }
+    }
+
+    private static let get = "GET /webhook HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+
+    private static func call(milliseconds: Int) -> String {
+        let body = Deployment.body("sleep", ["id": "1", "ms": "\(milliseconds)"])
+        return "POST /webhook HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nConnection: close\r\n"
+            + "X-Hub-Signature: \(SignatureVerifier.header(for: body, secret: Deployment.secret))\r\n"
+            + "Content-Length: \(body.count)\r\n\r\n" + String(decoding: body, as: UTF8.self)
+    }
+
+    private static func withPair(_ body: (CertificatePair) async throws -> Void) async throws {
+        let pair = CertificatePair()
+        try FileManager.default.createDirectory(atPath: pair.folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(atPath: pair.folder) }
+        try await pair.renew()
+        try await body(pair)
+    }
+}
+
+/// A self-signed certificate and its key, as files.
+private struct CertificatePair {
+    let folder = "/tmp/rejoinder-test-\(UInt32.random(in: 0...UInt32.max))"
+
+    private var certificatePath: String { "\(self.folder)/certificate.pem" }
+    private var keyPath: String { "\(self.folder)/key.pem" }
+
+    var arguments: [String] { ["--tls-certificate", self.certificatePath, "--tls-key", self.keyPath] }
+
+    func certificate() throws -> NIOSSLCertificate? {
+        try NIOSSLCertificate.fromPEMFile(self.certificatePath).first
+    }
+
+    /// Puts another pair in the place of the one that is there.
+    func renew() async throws {
+        let new = ["\(self.certificatePath).new", "\(self.keyPath).new"]
+        let result = try await Subprocess.run(
+            .name("openssl"),
+            arguments: [
+                "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
+                "-subj", "/CN=localhost", "-out", new[0], "-keyout", new[1],
+            ],
+            output: .discarded,
+            error: .discarded
+        )
+        try #require(result.terminationStatus.isSuccess)
+        for (from, to) in zip(new, [self.certificatePath, self.keyPath]) {
+            try Data(contentsOf: URL(filePath: from)).write(to: URL(filePath: to), options: .atomic)
+        }
+    }
+
+    /// Cuts the key short.
+    func spoil() throws {
+        let key = try Data(contentsOf: URL(filePath: self.keyPath))
+        try key.prefix(key.count / 2).write(to: URL(filePath: self.keyPath), options: .atomic)
+    }
+}
+
+/// One connection of a client that trusts anybody and speaks the version that it is told.
+private struct TLSCall {
+    let port: Int
+    var version: TLSVersion?
+
+    /// Sends a request and reads until the other side closes.
+    func reply(to request: String) async throws -> String {
+        try await self.connect { _ in }.executeThenClose { inbound, outbound in
+            try await outbound.write(ByteBuffer(string: request))
+            var reply = ByteBuffer()
+            do {
+                for try await var part in inbound { reply.writeBuffer(&part) }
+            } catch  where reply.readableBytes > 0 {
+                // The end of a connection may be unclean; the reply is whole.
+            }
+            return String(buffer: reply)
+        }
+    }
+
+    /// What the other side shows for itself.
+    func certificate() async throws -> NIOSSLCertificate? {
+        let shown = Mailbox<NIOSSLCertificate?>()
+        let channel = try await self.connect { shown.send($0) }
+        return try await channel.executeThenClose { _, outbound in
+            try await outbound.write(ByteBuffer(string: "GET /webhook HTTP/1.1\r\nHost: a\r\n\r\n"))
+            return try await shown.next()
+        }
+    }
+
+    private func connect(
+        _ onCertificate: @escaping @Sendable (NIOSSLCertificate?) -> Void
+    ) async throws -> RawConnection.Stream {
+        var configuration = TLSConfiguration.makeClientConfiguration()
+        configuration.certificateVerification = .noHostnameVerification
+        configuration.minimumTLSVersion = self.version ?? .tlsv12
+        configuration.maximumTLSVersion = self.version
+        let context = try NIOSSLContext(configuration: configuration)
+        return try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+            .connect(host: "127.0.0.1", port: self.port) { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    let handler = try NIOSSLClientHandler(context: context, serverHostname: nil) { chain, promise in
+                        onCertificate(chain.first)
+                        promise.succeed(.certificateVerified)
+                    }
+                    try channel.pipeline.syncOperations.addHandler(handler)
+                    return try RawConnection.Stream(wrappingChannelSynchronously: channel)
+                }
+            }
+    }
+}
