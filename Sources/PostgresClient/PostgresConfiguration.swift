@@ -37,3 +37,8 @@ package struct PostgresConfiguration: Sendable {
         return keywords
     }
 }
+
+extension PostgresConfiguration: CustomStringConvertible {
+    /// Without the connection string, which may hold a password: whatever holds a configuration may be logged.
+    package var description: String { "PostgresConfiguration(applicationName: \(self.applicationName))" }
+}

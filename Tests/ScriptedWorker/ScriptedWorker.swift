@@ -11,7 +11,9 @@ import Darwin
 /// A worker that does what its events say, for the tests of the whole system.
 @main
 struct ScriptedWorker: WorkerProgram {
-    struct Thrown: Error {}
+    struct Thrown: Error {
+        var event: WebhookEvent?
+    }
 
     let handlers = Handlers {
         Handle("echo", "sleep") { event, _ in
@@ -28,6 +30,12 @@ struct ScriptedWorker: WorkerProgram {
         Handle("refuse") { _, _ in .refuse("not this one") }
         Handle("failure") { _, _ in .failure("no") }
         Handle("empty") { _, _ in .reply(Reply(messages: [])) }
+        Handle("leak_thrown") { event, _ in throw Thrown(event: event) }
+        Handle("leak_refused") { event, _ in .refuse("not this one: \(event.text(of: "id") ?? "")") }
+        Handle("leak_invalid") { event, _ in
+            let text = event.text(of: "id") ?? ""
+            return .success(String(repeating: text, count: 1 << 17))
+        }
         Handle("silent") { _, _ in .success("") }
         Handle("huge") { _, _ in .success(String(repeating: "a", count: 2 << 20)) }
         Handle("deep") { _, _ in
