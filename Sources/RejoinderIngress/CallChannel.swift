@@ -13,6 +13,8 @@ struct CallChannel: ServerChildChannel {
 
     func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<OpenChannel> {
         channel.eventLoop.makeCompletedFuture {
+            // Others have their turn between two reads of a connection that sends as fast as it can.
+            try channel.syncOptions?.setOption(.maxMessagesPerRead, value: 1)
             let operations = channel.pipeline.syncOperations
             var limits = NIOHTTPDecoderLimitConfiguration()
             limits.maxHeaderFieldSize = self.options.headBytes

@@ -179,6 +179,55 @@ struct CallHandlerTests {
         #expect(!self.channel.isActive)
     }
 
+    /// Counts what is asked of the socket.
+    final class ReadCounter: ChannelOutboundHandler {
+        typealias OutboundIn = NIOAny
+
+        var reads = 0
+
+        func read(context: ChannelHandlerContext) {
+            self.reads += 1
+            context.read()
+        }
+    }
+
+    @Test("a caller that reads no replies is not read from, until it does")
+    func deafCaller() throws {
+        let counter = ReadCounter()
+        try self.channel.pipeline.syncOperations.addHandler(counter, position: .first)
+        self.channel.isWritable = false
+        self.channel.read()
+        #expect(counter.reads == 0)
+        self.channel.isWritable = true
+        self.channel.pipeline.fireChannelWritabilityChanged()
+        #expect(counter.reads == 1)
+        self.channel.pipeline.fireChannelWritabilityChanged()
+        #expect(counter.reads == 1)
+    }
+
+    @Test("a body that fails after its reply gets no second one")
+    func brokenBodyAfterReply() throws {
+        let text = "POST /other HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n"
+        try self.channel.writeInbound(ByteBuffer(string: text))
+        let reply = try #require(try self.receive())
+        #expect(reply.head.status == .notFound)
+        try self.channel.writeInbound(ByteBuffer(string: "zz\r\n"))
+        let second = try self.receive()
+        #expect(second == nil)
+        self.channel.embeddedEventLoop.advanceTime(by: .seconds(2))
+        #expect(!self.channel.isActive)
+    }
+
+    @Test("bodies that are not complete take room, and give it back")
+    func room() throws {
+        let room = Room(of: 10)
+        #expect(room.take(6))
+        #expect(!room.take(5))
+        #expect(room.take(4))
+        room.giveBack(10)
+        #expect(room.take(10))
+    }
+
     @Test("a date is written as RFC 9110 has it")
     func date() {
         #expect(HTTPDate.text(784_111_777) == "Sun, 06 Nov 1994 08:49:37 GMT")
