@@ -10,6 +10,10 @@ package struct QueueError: Error, Sendable, CustomStringConvertible {
         /// A migration that was applied is not the one that this program knows under its number.
         case migrationChanged
         case migrationFailed
+        /// This login is not a member of the role that it needs.
+        case notGranted
+        /// A login or group role that there is not.
+        case noSuchRole
         case database
     }
 
@@ -26,6 +30,9 @@ package struct QueueError: Error, Sendable, CustomStringConvertible {
     init(_ error: PostgresError) {
         self.init(.database, error.description, underlying: error)
     }
+
+    /// For the operator to put right; trying again is of no use.
+    package var isOfConfiguration: Bool { [.schemaOutdated, .notGranted, .noSuchRole].contains(self.code) }
 
     package var description: String { self.message }
 }

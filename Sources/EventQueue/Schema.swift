@@ -23,6 +23,7 @@ package struct Schema: Sendable {
         Migration(4, "recovery", PackageResources.m0004_recovery_sql),
         Migration(5, "operator", PackageResources.m0005_operator_sql),
         Migration(6, "views", PackageResources.m0006_views_sql),
+        Migration(7, "roles", PackageResources.m0007_roles_sql),
     ]
 
     /// Held by whoever migrates; others wait for it.
@@ -35,7 +36,7 @@ package struct Schema: Sendable {
         self.connection = connection
     }
 
-    /// Applies what is missing, and makes the first partitions.
+    /// Applies what is missing, makes the roles and the first partitions.
     ///
     /// Any number of processes may do this at once: they take turns, and all but the first find nothing to do.
     ///
@@ -56,6 +57,7 @@ package struct Schema: Sendable {
             throw error
         }
         do throws(PostgresError) {
+            try await self.connection.execute(PostgresCall(Statements.secure))
             try await self.connection.execute(PostgresCall(Statements.tidy))
             try await self.connection.run(script: Self.unlock, timeout: timeout)
         } catch {
@@ -64,18 +66,48 @@ package struct Schema: Sendable {
         return applied
     }
 
-    /// Whether the schema is what this program needs.
+    /// The group roles that there are not, since no login that has migrated was allowed to create them.
     ///
-    /// - Throws: `.schemaOutdated` with what to do. A newer schema is fine: migrations keep older programs working.
-    package func check() async throws(QueueError) {
-        let applied = try await self.applied()
-        guard let missing = Self.migrations.first(where: { applied[$0.version] == nil }) else { return }
-        throw QueueError(
-            .schemaOutdated,
-            applied.isEmpty
-                ? "there is no schema \"rejoinder\" in this database: run `rejoinder migrate`"
-                : "the schema \"rejoinder\" lacks migration \(missing.version) (\(missing.name)): run `rejoinder migrate`"
-        )
+    /// The schema can do without them: its owner may do everything.
+    package func missingRoles() async throws(QueueError) -> [QueueRole] {
+        do throws(PostgresError) {
+            let missing = try await self.connection.execute(PostgresCall(Statements.secure)).strings(0, 0)
+            return QueueRole.allCases.filter { missing.contains($0.name) }
+        } catch {
+            throw QueueError(error)
+        }
+    }
+
+    /// Whether the schema is what this program needs, and this login may do the role's job in it.
+    ///
+    /// - Throws: `.schemaOutdated` or `.notGranted` with what to do. A newer schema is fine: migrations keep older
+    ///   programs working.
+    package func check(for role: QueueRole? = nil) async throws(QueueError) {
+        let applied: [Int32: String]
+        do throws(QueueError) {
+            applied = try await self.applied()
+        } catch  where error.underlying?.sqlState == PostgresError.insufficientPrivilege {
+            throw .notGranted(role)
+        }
+        if let missing = Self.migrations.first(where: { applied[$0.version] == nil }) {
+            throw QueueError(
+                .schemaOutdated,
+                applied.isEmpty
+                    ? "there is no schema \"rejoinder\" in this database: run `rejoinder migrate`"
+                    : "the schema \"rejoinder\" lacks migration \(missing.version) (\(missing.name)): run `rejoinder migrate`"
+            )
+        }
+        if let role, try await !self.mayCall(role.mainFunction) { throw .notGranted(role) }
+    }
+
+    private func mayCall(_ function: String) async throws(QueueError) -> Bool {
+        var arguments = PostgresArguments()
+        arguments.append(function)
+        do throws(PostgresError) {
+            return try await self.connection.execute(PostgresCall(Statements.mayCall, arguments)).bool(0, 0)
+        } catch {
+            throw QueueError(error)
+        }
     }
 
     private func applyMissing(timeout: Duration) async throws(QueueError) -> [Migration] {

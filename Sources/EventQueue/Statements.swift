@@ -11,6 +11,8 @@ enum Statements {
     static let heartbeat = make("heartbeat", PackageResources.heartbeat_sql)
     static let held = make("held", PackageResources.held_sql)
     static let highWater = make("high_water", PackageResources.high_water_sql)
+    static let mayCall = make("may_call", PackageResources.may_call_sql)
+    static let membership = make("membership", PackageResources.membership_sql)
     static let migrationsApplied = make("migrations_applied", PackageResources.migrations_applied_sql)
     static let passOn = make("pass_on", PackageResources.pass_on_sql)
     /// A script: not to be prepared.
@@ -20,6 +22,7 @@ enum Statements {
     static let release = make("release", PackageResources.release_sql)
     static let results = make("results", PackageResources.results_sql)
     static let schemaPresent = make("schema_present", PackageResources.schema_present_sql)
+    static let secure = make("secure", PackageResources.secure_sql)
     static let statusFailures = make("status_failures", PackageResources.status_failures_sql)
     static let statusOverview = make("status_overview", PackageResources.status_overview_sql)
     static let statusWorkers = make("status_workers", PackageResources.status_workers_sql)
@@ -29,10 +32,9 @@ enum Statements {
 
     /// All that need the schema, for the test that prepares each of them.
     static let all = [
-        abandon, answer, attend, claim, deregister, enqueue, heartbeat, held, highWater, migrationsApplied,
-        passOn, recover, register, release, results, statusFailures, statusOverview, statusWorkers, tidy,
-        unserved,
-        wake,
+        abandon, answer, attend, claim, deregister, enqueue, heartbeat, held, highWater, mayCall, membership,
+        migrationsApplied, passOn, recover, register, release, results, secure, statusFailures, statusOverview,
+        statusWorkers, tidy, unserved, wake,
     ]
 
     private static func make(_ name: String, _ sql: [UInt8]) -> PostgresStatement {

@@ -42,6 +42,9 @@ package struct PostgresError: Error, Sendable, CustomStringConvertible, CustomDe
         self.hint = hint
     }
 
+    /// The SQLSTATE of what a login may not do.
+    package static let insufficientPrivilege = "42501"
+
     /// The statement may succeed on a new connection, with nothing changed.
     ///
     /// By class of SQLSTATE: 08 connection, 57P0x shutdown, 53 out of resources, 25006 a primary that became a standby,

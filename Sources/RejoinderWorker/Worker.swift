@@ -57,7 +57,7 @@ public struct Worker: Service {
     /// - Throws: the one-line reason, with what to do.
     func preflight() async throws {
         let connection = try await PostgresConnection.connect(self.configuration, logger: self.logger)
-        try await Schema(connection).check()
+        try await Schema(connection).check(for: .worker)
         await connection.close()
     }
 }

@@ -78,7 +78,7 @@ struct WorkerCommand<Program: WorkerProgram>: AsyncParsableCommand {
             throw ExitCode(SettingError.exitCode)
         } catch let error as QueueError {
             StandardError.print("\(Program.name): \(error)")
-            throw ExitCode(error.code == .schemaOutdated ? SettingError.exitCode : 1)
+            throw ExitCode(error.isOfConfiguration ? SettingError.exitCode : 1)
         }
     }
 

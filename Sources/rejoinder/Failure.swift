@@ -14,7 +14,7 @@ func reportingFailures(_ body: () async throws -> Void) async throws {
         throw ExitCode(SettingError.exitCode)
     } catch let error as QueueError {
         StandardError.print("rejoinder: \(error)")
-        throw ExitCode(error.code == .schemaOutdated ? SettingError.exitCode : 1)
+        throw ExitCode(error.isOfConfiguration ? SettingError.exitCode : 1)
     } catch let error as PostgresError {
         StandardError.print("rejoinder: \(error)")
         throw ExitCode(1)

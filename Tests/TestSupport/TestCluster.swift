@@ -100,6 +100,23 @@ package struct TestDatabase: Sendable {
         try await TestCluster.connect(self.url)
     }
 
+    /// The same database for a login that is a member of these roles alone, and of none by default.
+    package func asMember(of roles: String...) async throws -> TestDatabase {
+        let login = (["member"] + roles).joined(separator: "_")
+        let grants = roles.map { "grant \($0) to \(login);" }.joined(separator: " ")
+        // Logins are the whole cluster's: another test may be making this one.
+        let script = """
+            do $$ begin
+                create role \(login) login; \(grants)
+            exception when duplicate_object or unique_violation then null;
+            end $$
+            """
+        let connection = try await self.connect()
+        try await connection.run(script: script, timeout: .seconds(10))
+        await connection.close()
+        return TestDatabase(url: self.url.replacing("://postgres@", with: "://\(login)@"))
+    }
+
     /// Runs one statement on a connection of its own, every column read as text.
     @discardableResult
     package func query(_ sql: String) async throws -> [[String?]] {

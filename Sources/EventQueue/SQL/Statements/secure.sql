@@ -1,0 +1,2 @@
+select missing
+  from rejoinder.secure()
