@@ -13,8 +13,8 @@ struct Rejoinder: AsyncParsableCommand {
             """,
         version: Version.current,
         subcommands: [
-            MigrateCommand.self, IngressCommand.self, DevCommand.self, SendCommand.self, LoadCommand.self,
-            StatusCommand.self, HealthCommand.self,
+            MigrateCommand.self, GrantCommand.self, IngressCommand.self, DevCommand.self, SendCommand.self,
+            LoadCommand.self, StatusCommand.self, HealthCommand.self,
         ]
     )
 }
