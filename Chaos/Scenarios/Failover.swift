@@ -49,9 +49,12 @@ extension Scenario {
         // A program whose schema is not there yet refuses to start, in one line.
         try await arena.database.query("create database older")
         let early = try await arena.fleet.start(
-            Programs.own,
-            ["worker", "--runs", arena.folder],
-            environment: ["DATABASE_URL": try arena.database.cluster.connectionString(database: "older")]
+            Programs.rejoinder,
+            ["ingress", "--http-port", "0", "--admin-port", "0"],
+            environment: [
+                "DATABASE_URL": try arena.database.cluster.connectionString(database: "older"),
+                "REJOINDER_SECRET": Arena.secret,
+            ]
         )
         let line = try await early.line(containing: "rejoinder migrate")
         await early.end()

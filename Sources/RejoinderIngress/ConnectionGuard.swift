@@ -25,6 +25,10 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
         }
     }
 
+    /// How long a connection without a call is kept open once the server leaves: a call that is on its way already is
+    /// answered, and told that the connection closes.
+    private static let farewell = TimeAmount.seconds(1)
+
     private let limits: Limits
     private let onHangUp: () -> Void
     private var machine = ConnectionMachine()
@@ -33,6 +37,8 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
     private var idleSince = NIODeadline.uptimeNanoseconds(0)
     private var date = HTTPDate()
     private var isReadHeld = false
+    /// The server leaves, and the handlers behind don't know it yet.
+    private var leave: Scheduled<Void>?
 
     /// `onHangUp` is called when the caller has closed its side, also while a call waits.
     init(limits: Limits, onHangUp: @escaping () -> Void) {
@@ -57,6 +63,7 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
     func handlerRemoved(context: ChannelHandlerContext) {
         self.stopTimer()
         self.idleCheck?.cancel()
+        self.leave?.cancel()
     }
 
     // MARK: Inbound
@@ -73,6 +80,7 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
             self.machine.endArrived()
         }
         context.fireChannelRead(data)
+        if self.leave != nil { self.leaveNow(context) }
     }
 
     /// All that had arrived has been read.
@@ -103,6 +111,7 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
     }
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        if event is ChannelShouldQuiesceEvent, self.machine.isIdle { return self.leaveSoon(context) }
         if case .some(ChannelEvent.inputClosed) = event as? ChannelEvent {
             self.onHangUp()
             if self.machine.isClosing { return context.close(promise: nil) }
@@ -110,9 +119,26 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
         context.fireUserInboundEventTriggered(event)
     }
 
+    private func leaveSoon(_ context: ChannelHandlerContext) {
+        guard self.leave == nil else { return }
+        let loopBound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
+        self.leave = context.eventLoop.scheduleTask(in: Self.farewell) {
+            let (connectionGuard, context) = loopBound.value
+            connectionGuard.leaveNow(context)
+        }
+    }
+
+    /// Those behind close the connection, after the reply that is due.
+    private func leaveNow(_ context: ChannelHandlerContext) {
+        self.leave?.cancel()
+        self.leave = nil
+        context.fireUserInboundEventTriggered(ChannelShouldQuiesceEvent())
+    }
+
     func channelInactive(context: ChannelHandlerContext) {
         self.stopTimer()
         self.idleCheck?.cancel()
+        self.leave?.cancel()
         context.fireChannelInactive()
     }
 
