@@ -324,10 +324,42 @@ final class Arena: Sendable {
         }
     }
 
-    /// How many file descriptors the living processes of this deployment hold: connections that leak are among them.
-    func descriptors() -> Int {
-        (self.ingresses.map(\.member) + self.workers).reduce(0) { sum, member in
-            sum + ((try? FileManager.default.contentsOfDirectory(atPath: "/proc/\(member.pid)/fd"))?.count ?? 0)
+    /// What the living processes hold.
+    func holdings() -> [Holding] {
+        (self.ingresses.map(\.member) + self.workers).filter(\.isRunning).compactMap { Holding($0.pid) }
+    }
+
+    /// Waits until no process holds much more than they did before the load; what does not hold.
+    func leaks(since before: [Holding]) async throws -> [String] {
+        // Connections that are made when they are first needed, and what is kept for the next batch.
+        let descriptors = (before.map(\.descriptors).max() ?? 0) + 16
+        let memory = (before.map(\.memory).max() ?? 0) + 200 << 20
+        let end = ContinuousClock.now + .seconds(10)
+        while true {
+            let leaks = self.holdings().compactMap { holding in
+                if holding.descriptors > descriptors { return "a process holds \(holding.descriptors) descriptors" }
+                if holding.memory > memory { return "a process holds \(holding.memory >> 20) MiB" }
+                return nil
+            }
+            if leaks.isEmpty || ContinuousClock.now > end { return leaks }
+            try await Task.sleep(for: .milliseconds(200))
         }
+    }
+}
+
+/// What a process holds, as Linux sees it.
+struct Holding {
+    let descriptors: Int
+    /// Bytes in memory.
+    let memory: Int
+
+    init?(_ pid: Int32) {
+        guard
+            let names = try? FileManager.default.contentsOfDirectory(atPath: "/proc/\(pid)/fd"),
+            let pages = try? String(contentsOfFile: "/proc/\(pid)/statm", encoding: .utf8)
+                .split(separator: " ").dropFirst().first.flatMap({ Int($0) })
+        else { return nil }
+        self.descriptors = names.count
+        self.memory = pages * Int(getpagesize())
     }
 }

@@ -111,8 +111,10 @@ extension Scenario {
                 for _ in 0..<self.ingresses { try await arena.addIngress(self.ingressArguments) }
                 for _ in 0..<self.workers { try await arena.addWorker(slots: self.slots) }
                 try await arena.untilReady()
+                let before = arena.holdings()
                 let findings = try await self.run(arena, isShort)
                 try await row.check(arena, findings, mayRefuse: self.mayRefuse)
+                row.faults += try await arena.leaks(since: before)
             }
         } catch {
             row.faults.append("could not be carried out: \(error)")
