@@ -37,8 +37,9 @@ package final class IngressQueue: Sendable {
 
     /// The queue's views call this process by its name.
     package init(configuration: PostgresConfiguration, name: String, limits: Limits = Limits(), logger: Logger) {
-        self.connector = PostgresConnector(configuration, logger: logger)
-        self.pool = PostgresPool(self.connector, size: 2)
+        let (direct, sessionless) = PostgresConnector.pair(configuration, logger: logger)
+        self.connector = direct
+        self.pool = PostgresPool(sessionless, size: 2)
         self.limits = limits
         self.logger = logger
         self.session = ProcessSession(

@@ -14,6 +14,8 @@ package struct QueueError: Error, Sendable, CustomStringConvertible {
         case notGranted
         /// A login or group role that there is not.
         case noSuchRole
+        /// The address is of a pooler, and a session is needed.
+        case transactionPooled
         case database
     }
 
@@ -28,11 +30,17 @@ package struct QueueError: Error, Sendable, CustomStringConvertible {
     }
 
     init(_ error: PostgresError) {
-        self.init(.database, error.description, underlying: error)
+        self.init(
+            error.code == .transactionPooled ? .transactionPooled : .database,
+            error.description,
+            underlying: error
+        )
     }
 
     /// For the operator to put right; trying again is of no use.
-    package var isOfConfiguration: Bool { [.schemaOutdated, .notGranted, .noSuchRole].contains(self.code) }
+    package var isOfConfiguration: Bool {
+        [.schemaOutdated, .notGranted, .noSuchRole, .transactionPooled].contains(self.code)
+    }
 
     package var description: String { self.message }
 }

@@ -8,7 +8,7 @@ extension WorkerQueue {
     func tellPersistently() async {
         var backoff = Backoff()
         await self.toTell.wait()
-        while !Task.isCancelled, let connection = await self.connector.connectPersistently() {
+        while !Task.isCancelled, let connection = await self.sessionless.connectPersistently() {
             let began = ContinuousClock.now
             await self.tell(on: connection)
             await connection.close()

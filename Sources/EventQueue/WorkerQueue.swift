@@ -28,6 +28,8 @@ package final class WorkerQueue: Sendable {
     }
 
     let connector: PostgresConnector
+    /// For what needs no session.
+    let sessionless: PostgresConnector
     let pool: PostgresPool
     let lanes: [LaneOptions]
     let logger: Logger
@@ -47,8 +49,8 @@ package final class WorkerQueue: Sendable {
         lanes: [LaneOptions],
         logger: Logger
     ) {
-        self.connector = PostgresConnector(configuration, logger: logger)
-        self.pool = PostgresPool(self.connector, size: 1)
+        (self.connector, self.sessionless) = PostgresConnector.pair(configuration, logger: logger)
+        self.pool = PostgresPool(self.sessionless, size: 1)
         self.lanes = lanes
         self.logger = logger
         (self.stopping, self.stop) = AsyncStream.makeStream()

@@ -4,6 +4,14 @@ package struct PostgresConfiguration: Sendable {
     ///
     /// Without it libpq's `PG*` variables rule.
     package var connectionString: String?
+    /// Where `connectionString` leads to a pooler that gives each transaction another session: PostgreSQL itself.
+    ///
+    /// For what needs a session: its locks, and `LISTEN`.
+    package var directConnectionString: String?
+    /// Each transaction may have another session, so none is left with anything: no prepared statement, no setting.
+    ///
+    /// Then our own patience alone bounds a statement's time.
+    package var isPooled = false
     /// Shown in `pg_stat_activity`.
     package var applicationName: String
     /// For each host and address that is tried.
@@ -11,9 +19,26 @@ package struct PostgresConfiguration: Sendable {
     /// After this the server gives up a statement, and a little later we give up the connection.
     package var statementTimeout: Duration = .seconds(8)
 
-    package init(connectionString: String?, applicationName: String) {
+    package init(connectionString: String?, directConnectionString: String? = nil, applicationName: String) {
         self.connectionString = connectionString
+        self.directConnectionString = directConnectionString
         self.applicationName = applicationName
+    }
+
+    /// For what needs a session.
+    package var direct: PostgresConfiguration {
+        var configuration = self
+        configuration.connectionString = self.directConnectionString ?? self.connectionString
+        configuration.directConnectionString = nil
+        return configuration
+    }
+
+    /// For what needs none: goes by way of the pooler, where there is one.
+    package var sessionless: PostgresConfiguration {
+        var configuration = self
+        configuration.isPooled = self.isPooled || self.directConnectionString != nil
+        configuration.directConnectionString = nil
+        return configuration
     }
 
     /// libpq's keywords in the order in which it reads them: those before `dbname` give way to the connection string.

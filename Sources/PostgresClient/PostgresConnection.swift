@@ -61,6 +61,7 @@ package actor PostgresConnection {
         guard self.isOpen else { throw PostgresError(.connectionLost, "the connection is closed") }
         do throws(PostgresError) {
             let deadline = ContinuousClock.now + self.configuration.statementTimeout + .seconds(1)
+            if self.configuration.isPooled { return try self.oneByOne(calls, until: deadline) }
             var results: [Result<PostgresRows, PostgresError>] = []
             results.reserveCapacity(calls.count)
             var preparing: [Bool] = []
@@ -89,6 +90,24 @@ package actor PostgresConnection {
             throw error
         }
     }
+
+    /// For a pooler, which may have forgotten what was prepared and takes a session away between two transactions.
+    private func oneByOne(
+        _ calls: [PostgresCall],
+        until deadline: ContinuousClock.Instant
+    ) throws(PostgresError) -> [Result<PostgresRows, PostgresError>] {
+        var results: [Result<PostgresRows, PostgresError>] = []
+        for call in calls {
+            try self.session.send(call, preparing: false, isUnnamed: true)
+            let result = try self.session.receive(preparing: false, until: deadline).result
+            if case .failure(let error) = result, error.isConnectionFailure { throw error }
+            results.append(result)
+        }
+        return results
+    }
+
+    /// The server's process, as it was announced at the start; a pooler makes that up.
+    var announcedProcess: Int32 { self.session.announcedProcess }
 
     /// Carries out one call.
     @discardableResult

@@ -10,6 +10,7 @@ package final class PostgresConnector: Sendable {
     package let configuration: PostgresConfiguration
     private let logger: Logger
     private let away = Mutex<Away?>(nil)
+    private let hasSessions: Atomic<Bool>
 
     private struct Away {
         let since: ContinuousClock.Instant
@@ -17,9 +18,21 @@ package final class PostgresConnector: Sendable {
         let refuses: Bool
     }
 
-    package init(_ configuration: PostgresConfiguration, logger: Logger) {
+    /// With `needingSessions`, a transaction pooler counts as a database that is away.
+    package init(_ configuration: PostgresConfiguration, needingSessions: Bool = false, logger: Logger) {
         self.configuration = configuration
         self.logger = logger
+        self.hasSessions = Atomic(!needingSessions)
+    }
+
+    /// One for what needs a session, and one for the rest: the same, unless there is a pooler to go by.
+    package static func pair(
+        _ configuration: PostgresConfiguration,
+        logger: Logger
+    ) -> (direct: PostgresConnector, sessionless: PostgresConnector) {
+        let direct = PostgresConnector(configuration.direct, needingSessions: true, logger: logger)
+        guard configuration.directConnectionString != nil else { return (direct, direct) }
+        return (direct, PostgresConnector(configuration.sessionless, logger: logger))
     }
 
     /// Since when no connection could be made, or what it is asked to do has been refused; nil while the database is there,
@@ -61,6 +74,10 @@ package final class PostgresConnector: Sendable {
     /// One try.
     package func connect() async throws(PostgresError) -> PostgresConnection {
         do throws(PostgresError) {
+            if !self.hasSessions.load(ordering: .acquiring) {
+                try await PostgresConnection.requireSession(self.configuration, logger: self.logger)
+                self.hasSessions.store(true, ordering: .releasing)
+            }
             let connection = try await PostgresConnection.connect(self.configuration, logger: self.logger)
             if let away = self.away.withLock({ $0?.refuses ?? true ? nil : $0.take() }) {
                 self.saysBack(since: away.since)

@@ -7,6 +7,8 @@ package struct PostgresError: Error, Sendable, CustomStringConvertible, CustomDe
     package enum Code: String, Sendable, Hashable {
         /// No connection could be made.
         case connectionFailed
+        /// Each transaction has another session there, and a session is needed.
+        case transactionPooled
         /// The connection broke: nobody knows whether the statement was carried out.
         case connectionLost
         /// The server did not answer in time; the connection is closed. Nobody knows whether it was carried out.
@@ -51,7 +53,7 @@ package struct PostgresError: Error, Sendable, CustomStringConvertible, CustomDe
     /// 26000 a prepared statement that a pooler or a migration took away, 0A000 its result type changed.
     package var isConnectionFailure: Bool {
         switch self.code {
-        case .connectionFailed, .connectionLost, .timedOut: true
+        case .connectionFailed, .transactionPooled, .connectionLost, .timedOut: true
         case .unexpectedResult: false
         case .server:
             self.sqlState.map { state in

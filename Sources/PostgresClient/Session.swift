@@ -22,6 +22,9 @@ final class Session {
         self.finish()
     }
 
+    /// The server's process, as it was announced at the start; a pooler makes that up.
+    var announcedProcess: Int32 { PQbackendPID(self.connection) }
+
     var socket: Int32 { PQsocket(self.connection) }
 
     func finish() {
@@ -47,11 +50,13 @@ final class Session {
             )
         }
         self.forwardNotices()
-        let timeout = configuration.statementTimeout.wholeMilliseconds
-        try self.run(
-            script: "set statement_timeout = \(timeout); set idle_in_transaction_session_timeout = \(timeout)",
-            until: .now + configuration.statementTimeout
-        )
+        if !configuration.isPooled {
+            let timeout = configuration.statementTimeout.wholeMilliseconds
+            try self.run(
+                script: "set statement_timeout = \(timeout); set idle_in_transaction_session_timeout = \(timeout)",
+                until: .now + configuration.statementTimeout
+            )
+        }
         guard PQsetnonblocking(self.connection, 1) == 0, PQenterPipelineMode(self.connection) == 1 else {
             throw self.failure(.connectionFailed)
         }
@@ -85,9 +90,11 @@ final class Session {
 
     /// Queues a call, preceded by its preparation where this connection has not seen it yet, and ended by a sync, which
     /// makes it a transaction of its own.
-    func send(_ call: PostgresCall, preparing: Bool) throws(PostgresError) {
+    ///
+    /// Unnamed, it leaves no prepared statement in the session.
+    func send(_ call: PostgresCall, preparing: Bool, isUnnamed: Bool = false) throws(PostgresError) {
         let name = call.statement.name
-        if preparing, PQsendPrepare(self.connection, name, call.statement.sql, 0, nil) != 1 {
+        if preparing, !isUnnamed, PQsendPrepare(self.connection, name, call.statement.sql, 0, nil) != 1 {
             throw self.failure(.connectionLost)
         }
         let ranges = call.arguments.ranges
@@ -97,7 +104,10 @@ final class Session {
             }
             let lengths = ranges.map { Int32($0?.count ?? 0) }
             let formats = [Int32](repeating: 1, count: ranges.count)
-            return PQsendQueryPrepared(self.connection, name, Int32(ranges.count), values, lengths, formats, 1)
+            let count = Int32(ranges.count)
+            return isUnnamed
+                ? PQsendQueryParams(self.connection, call.statement.sql, count, nil, values, lengths, formats, 1)
+                : PQsendQueryPrepared(self.connection, name, count, values, lengths, formats, 1)
         }
         guard sent == 1, PQpipelineSync(self.connection) == 1 else { throw self.failure(.connectionLost) }
     }

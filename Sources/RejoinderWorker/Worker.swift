@@ -15,19 +15,25 @@ public struct Worker: Service {
     /// - Parameters:
     ///   - handlers: at least one.
     ///   - databaseURL: any libpq connection string or URI; nil leaves libpq its own `PG*` variables.
+    ///   - listenURL: PostgreSQL itself, where `databaseURL` leads to a transaction pooler.
     ///   - name: what the queue's views call it.
     ///   - slots: how many events are handled at once, for all handlers without a concurrency of their own.
     ///   - logger: gets one line per change of state, and none that holds an event's contents.
     public init(
         handlers: Handlers,
         databaseURL: String?,
+        listenURL: String? = nil,
         name: String,
         slots: Int = Worker.defaultSlots,
         logger: Logger
     ) {
         precondition(slots > 0, "a worker has at least one slot")
         self.logger = logger
-        self.configuration = PostgresConfiguration(connectionString: databaseURL, applicationName: name)
+        self.configuration = PostgresConfiguration(
+            connectionString: databaseURL,
+            directConnectionString: listenURL,
+            applicationName: name
+        )
         let queue = WorkerQueue(
             configuration: self.configuration,
             name: name,
@@ -56,7 +62,8 @@ public struct Worker: Service {
     ///
     /// - Throws: the one-line reason, with what to do.
     func preflight() async throws {
-        let connection = try await PostgresConnection.connect(self.configuration, logger: self.logger)
+        try await PostgresConnection.requireSession(self.configuration.direct, logger: self.logger)
+        let connection = try await PostgresConnection.connect(self.configuration.direct, logger: self.logger)
         try await Schema(connection).check(for: .worker)
         await connection.close()
     }

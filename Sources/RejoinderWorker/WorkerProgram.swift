@@ -93,12 +93,15 @@ struct WorkerCommand<Program: WorkerProgram>: AsyncParsableCommand {
         let worker = Worker(
             handlers: Program().handlers,
             databaseURL: CommonSettings.databaseURL(in: environment),
+            listenURL: CommonSettings.listenURL(in: environment),
             name: name,
             slots: try settings.required(WorkerSettings.slots),
             logger: logger
         )
         do {
             try await worker.preflight()
+        } catch let error as PostgresError where error.code == .transactionPooled {
+            throw SettingError(error.description)
         } catch let error as PostgresError {
             // Away is not wrong: the worker waits for it.
             logger.warning("starting without the database", metadata: ["error": "\(error)"])

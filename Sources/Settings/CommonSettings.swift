@@ -15,6 +15,15 @@ package enum CommonSettings {
     package static func databaseURL(in environment: [String: String]) -> String? {
         environment["DATABASE_URL"].flatMap { $0.isEmpty ? nil : $0 }
     }
+
+    package static let listenURLVariable = "REJOINDER_LISTEN_URL"
+
+    /// Where `DATABASE_URL` is a transaction pooler's: PostgreSQL itself, for what needs a session.
+    ///
+    /// Never an option: command lines are seen by everybody, and it may hold a password.
+    package static func listenURL(in environment: [String: String]) -> String? {
+        environment[self.listenURLVariable].flatMap { $0.isEmpty ? nil : $0 }
+    }
 }
 
 extension Logger {

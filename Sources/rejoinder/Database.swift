@@ -12,19 +12,26 @@ import Foundation
 /// The database that the environment names.
 struct Database {
     static func configuration(_ applicationName: String) -> PostgresConfiguration {
-        PostgresConfiguration(
-            connectionString: CommonSettings.databaseURL(in: ProcessInfo.processInfo.environment),
+        let environment = ProcessInfo.processInfo.environment
+        return PostgresConfiguration(
+            connectionString: CommonSettings.databaseURL(in: environment),
+            directConnectionString: CommonSettings.listenURL(in: environment),
             applicationName: applicationName
         )
     }
 
-    /// Runs `body` with one connection.
+    /// Runs `body` with one connection, with a session of its own unless told otherwise.
     static func withConnection(
         _ configuration: PostgresConfiguration,
+        needingSession: Bool = true,
         logger: Logger,
         _ body: (PostgresConnection) async throws -> Void
     ) async throws {
-        let connection = try await PostgresConnection.connect(configuration, logger: logger)
+        if needingSession { try await PostgresConnection.requireSession(configuration.direct, logger: logger) }
+        let connection = try await PostgresConnection.connect(
+            needingSession ? configuration.direct : configuration.sessionless,
+            logger: logger
+        )
         do {
             try await body(connection)
         } catch {

@@ -17,7 +17,7 @@ func reportingFailures(_ body: () async throws -> Void) async throws {
         throw ExitCode(error.isOfConfiguration ? SettingError.exitCode : 1)
     } catch let error as PostgresError {
         StandardError.print("rejoinder: \(error)")
-        throw ExitCode(1)
+        throw ExitCode(error.code == .transactionPooled ? SettingError.exitCode : 1)
     } catch let error as LocalPostgresError {
         StandardError.print("rejoinder: \(error)")
         throw ExitCode(1)

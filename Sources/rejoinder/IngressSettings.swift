@@ -149,7 +149,9 @@ enum IngressSettings {
     /// Variables with our prefix that are no setting; those of a worker, and any secret's, may stand beside ours.
     static func unknownVariables(in environment: [String: String]) -> [String] {
         let known = Set(
-            self.keys.map { Setting.text($0, help: "").variable } + ["REJOINDER_CONFIG", "REJOINDER_SLOTS"]
+            self.keys.map { Setting.text($0, help: "").variable } + [
+                "REJOINDER_CONFIG", "REJOINDER_SLOTS", CommonSettings.listenURLVariable,
+            ]
         )
         return environment.keys.filter {
             $0.hasPrefix("REJOINDER_") && !known.contains($0) && !$0.contains("SECRET")

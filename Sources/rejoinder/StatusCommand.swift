@@ -13,7 +13,8 @@ struct StatusCommand: AsyncParsableCommand {
     func run() async throws {
         try await reportingFailures {
             let logger = Logger.program("rejoinder-status", level: .warning)
-            try await Database.withConnection(Database.configuration("rejoinder-status"), logger: logger) {
+            let database = Database.configuration("rejoinder-status")
+            try await Database.withConnection(database, needingSession: false, logger: logger) {
                 try await Schema($0).check()
                 for table in try await QueueStatus($0).tables() { print(Self.rendered(table)) }
             }

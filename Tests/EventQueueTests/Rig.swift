@@ -179,9 +179,3 @@ extension Outcome {
 extension NewEvent {
     var text: String { String(decoding: self.payload, as: UTF8.self) }
 }
-
-extension TestDatabase {
-    fileprivate func configuration(as application: String) -> PostgresConfiguration {
-        PostgresConfiguration(connectionString: self.url, applicationName: application)
-    }
-}

@@ -89,15 +89,26 @@ package enum TestCluster {
 package struct TestDatabase: Sendable {
     /// As `DATABASE_URL` takes it.
     package let url: String
+    /// As `REJOINDER_LISTEN_URL` takes it, where `url` is a pooler's.
+    package let directURL: String?
 
-    package init(url: String) { self.url = url }
+    package init(url: String, directURL: String? = nil) {
+        self.url = url
+        self.directURL = directURL
+    }
 
-    package var configuration: PostgresConfiguration {
-        PostgresConfiguration(connectionString: self.url, applicationName: "rejoinder-tests")
+    package var configuration: PostgresConfiguration { self.configuration(as: "rejoinder-tests") }
+
+    package func configuration(as application: String) -> PostgresConfiguration {
+        PostgresConfiguration(
+            connectionString: self.url,
+            directConnectionString: self.directURL,
+            applicationName: application
+        )
     }
 
     package func connect() async throws(PostgresError) -> PostgresConnection {
-        try await TestCluster.connect(self.url)
+        try await TestCluster.connect(self.directURL ?? self.url)
     }
 
     /// The same database for a login that is a member of these roles alone, and of none by default.
