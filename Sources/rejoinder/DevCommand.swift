@@ -64,10 +64,19 @@ struct DevCommand: AsyncParsableCommand {
     ) async throws {
         let url = try postgres.connectionString(database: "postgres")
         let database = PostgresConfiguration(connectionString: url, applicationName: "rejoinder-dev")
-        try await Database.withConnection(database, logger: logger) { _ = try await Schema($0).migrate() }
+        try await Database.withConnection(database, logger: logger) {
+            try await Schema($0).migrate()
+            for role in [QueueRole.ingress, .worker] { try await Self.makeLogin(role, on: $0) }
+        }
         StandardOutput.print("DATABASE_URL=\(url)")
 
-        let ingress = Ingress(options: options, database: database, name: "dev", logger: logger) { port, adminPort in
+        // As in production: neither may do more than its job.
+        let member = PostgresConfiguration(
+            connectionString: try postgres.connectionString(user: Self.login(.ingress)),
+            applicationName: "rejoinder-dev"
+        )
+        let workerURL = try postgres.connectionString(user: Self.login(.worker))
+        let ingress = Ingress(options: options, database: member, name: "dev", logger: logger) { port, adminPort in
             StandardOutput.print(
                 """
                 calls:  http://127.0.0.1:\(port)\(options.endpoints.first?.path ?? "")
@@ -80,7 +89,9 @@ struct DevCommand: AsyncParsableCommand {
         let workers = (0..<self.workers).map { _ in
             WorkerProcess(
                 command: self.command.isEmpty ? [WorkerProcess.sample] : self.command,
-                environment: environment.merging(["DATABASE_URL": url]) { $1 },
+                environment: environment.merging(["DATABASE_URL": workerURL, CommonSettings.listenURLVariable: ""]) {
+                    $1
+                },
                 logger: logger
             )
         }
@@ -92,5 +103,18 @@ struct DevCommand: AsyncParsableCommand {
         configuration.maximumGracefulShutdownDuration = .seconds(35)
         configuration.maximumCancellationDuration = .seconds(5)
         try await ServiceGroup(configuration: configuration).run()
+    }
+
+    private static func login(_ role: QueueRole) -> String { "dev_\(role.rawValue)" }
+
+    private static func makeLogin(_ role: QueueRole, on connection: PostgresConnection) async throws {
+        let script = """
+            do $$ begin
+                create role \(self.login(role)) login;
+            exception when duplicate_object then null; -- of an earlier run
+            end $$
+            """
+        try await connection.run(script: script, timeout: .seconds(10))
+        try await role.grant(to: self.login(role), on: connection)
     }
 }
