@@ -81,6 +81,11 @@ final class Arena: Sendable {
                     environment: ["DATABASE_URL": database.url]
                 )
                 await migration.end()
+                for role in ["ingress", "worker"] {
+                    try await database.query(
+                        "create role chaos_\(role) login password 'chaos' in role rejoinder_\(role)"
+                    )
+                }
                 let arena = try Arena(database, fleet, folder: folder, deadline: deadline)
                 let result: Result
                 do {
@@ -116,7 +121,7 @@ final class Arena: Sendable {
                 "ingress", "--http-port", "\(port)", "--admin-port", "\(adminPort)",
                 "--deadline", "\(Int(self.deadline * 1000))ms",
             ] + arguments,
-            environment: ["DATABASE_URL": self.databaseURL, "REJOINDER_SECRET": Self.secret]
+            environment: ["DATABASE_URL": self.url(as: "ingress"), "REJOINDER_SECRET": Self.secret]
         )
         let line = try await member.line(containing: "] listening")
         func number(after text: String) throws -> Int {
@@ -137,10 +142,17 @@ final class Arena: Sendable {
         let worker = try await self.fleet.start(
             Programs.own,
             ["worker", "--runs", self.folder] + slots,
-            environment: ["DATABASE_URL": self.databaseURL]
+            environment: ["DATABASE_URL": self.url(as: "worker")]
         )
         self.state.withLock { $0.workers.append(worker) }
         return worker
+    }
+
+    /// The database's address with the login of a role, which can do its own job and nothing else.
+    private func url(as role: String) -> String {
+        let url = self.databaseURL
+        guard let slashes = url.firstRange(of: "//"), let at = url.firstIndex(of: "@") else { return url }
+        return url[..<slashes.upperBound] + "chaos_\(role):chaos" + url[at...]
     }
 
     /// Waits until so many workers are registered, and every ingress says that it is ready.

@@ -51,7 +51,8 @@ struct Findings: Sendable {
 extension Scenario {
     static let all: [Scenario] = [
         .killedWorkers, .stoppedWorker, .stubbornHandler, .killedIngress, .crashedDatabase, .terminatedBackends,
-        .failover, .databaseAway, .readOnlyDatabase, .fullDisk, .cuttingProxy, .stallingProxy, .overload, .slowNode,
+        .failover, .databaseAway, .readOnlyDatabase, .noConnections, .fullDisk, .cuttingProxy, .stallingProxy,
+        .overload, .slowNode,
         .rollingRestart, .migration, .hangUps,
     ]
 }

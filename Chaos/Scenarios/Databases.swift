@@ -79,6 +79,22 @@ extension Scenario {
 }
 
 extension Scenario {
+    static let noConnections = Scenario(
+        name: "no-connections",
+        title: "the server has no connection left, and those that were there are gone",
+        ingressArguments: ["--database-wait", "3s"],
+        mayRefuse: true
+    ) { arena, isShort in
+        try await arena.unusable(for: isShort ? 10 : 60, isShort) {
+            try await arena.database.query(
+                "alter database postgres connection limit 0",
+                "select count(pg_terminate_backend(pid)) from pg_stat_activity where usename like 'chaos%'"
+            )
+        } again: {
+            try await arena.database.query("alter database postgres connection limit -1")
+        }
+    }
+
     static let fullDisk = Scenario(
         name: "full-disk",
         title: "PostgreSQL's disk is full to the last byte",
