@@ -22,7 +22,10 @@ struct HangUpTests {
                 #expect(await caller.value == .abandoned)
                 #expect(rig.ingress.waiting == 0)
             }
-            #expect(try await rig.database.query("select count(*)::text from rejoinder.event") == [["0"]])
+            // One or the other may have been on its way already: then it is cancelled.
+            try await eventually("nothing is left of them") {
+                try await rig.database.query("select 'x' from rejoinder.event where state <> 'cancelled'").isEmpty
+            }
         }
     }
 
