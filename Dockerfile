@@ -14,10 +14,12 @@ WORKDIR /source
 COPY Package.* ./
 RUN swift package resolve
 
-# The manifest names the targets of tests and benchmark, so that their folders must be there.
+# The manifest names the targets of tests, benchmark and chaos, so that their folders must be there.
 COPY Sources ./Sources
 COPY Tests ./Tests
 COPY Benchmarks ./Benchmarks
+COPY Chaos ./Chaos
+COPY Stage ./Stage
 RUN mkdir /products \
     && for product in rejoinder product-price-worker; do \
         swift build --configuration release --static-swift-stdlib --product "$product" -Xlinker --strip-all \
