@@ -132,6 +132,33 @@ struct ClaimTests {
             )
         }
     }
+
+    @Test("overload: once something has waited for a third of its time, the newest are taken, of all nodes")
+    func newestFirst() async throws {
+        try await TestCluster.withDatabase { database in
+            let connection = try await database.connect()
+            let lane = LaneOptions.sample(["a", "b"])
+            let events = (0..<8).map { NewEvent.sample(node: $0.isMultiple(of: 2) ? "a" : "b") }
+            try await connection.enqueue(events, ingress: 1)
+            func wait(_ seconds: Double) async throws {
+                try await connection.query(
+                    "update rejoinder.live set enqueued_at = enqueued_at - interval '\(seconds) s', "
+                        + "deadline = deadline - interval '\(seconds) s' where worker is null and place <= 5"
+                )
+            }
+            func claim(_ count: Int) async throws -> [EventID] {
+                try await connection.claim(1, lane, count: count).map(\.id).sorted { "\($0)" < "\($1)" }
+            }
+            // Not yet a third of 29 s.
+            try await wait(9)
+            #expect(try await claim(1) == [events[0].id])
+            try await wait(1)
+            #expect(try await claim(2) == [events[6].id, events[7].id])
+            #expect(try await claim(1) == [events[5].id])
+            // There is not more than can be taken: the oldest come too.
+            #expect(try await claim(10) == events[1..<5].map(\.id))
+        }
+    }
 }
 
 extension PostgresConnection {

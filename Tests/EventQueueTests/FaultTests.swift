@@ -27,6 +27,35 @@ struct FaultTests {
         }
     }
 
+    @Test(
+        "a database that refuses events, though it takes connections, is found back by itself, with two lines in the log"
+    )
+    func refusal() async throws {
+        try await Rig.run { rig in
+            try await rig.withWorker { claim in
+                .answered(claim.payload)
+            } _: { _ in
+                #expect(await rig.outcome().text == "\"hello\"")
+                // As where the disk is full.
+                try await rig.database.query(
+                    """
+                    create function public.full_disk() returns trigger language plpgsql as $$
+                    begin raise exception 'could not extend file' using errcode = 'disk_full'; end $$;
+                    create trigger full_disk before insert on rejoinder.received
+                        for each row execute function public.full_disk()
+                    """
+                )
+                async let outcome = rig.outcome()
+                try await eventually("it counts as away") { rig.ingress.connector.refuses }
+                #expect(!rig.ingress.isReady)
+                try await rig.database.query("drop trigger full_disk on rejoinder.received")
+                #expect(await outcome.text == "\"hello\"")
+                #expect(!rig.ingress.connector.refuses)
+                #expect(rig.ingress.isReady)
+            }
+        }
+    }
+
     @Test("all backends are terminated while nobody waits, and nothing is left of that")
     func idle() async throws {
         try await Rig.run { rig in

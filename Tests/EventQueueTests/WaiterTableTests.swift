@@ -15,6 +15,33 @@ struct WaiterTableTests {
         )
     }
 
+    @Test("beyond the limit, nodes that have few waiting are let in, up to a quarter more")
+    func room() {
+        var table = WaiterTable<Int>()
+        func event(_ node: String) -> NewEvent {
+            NewEvent(endpoint: "/webhook", node: node, payload: [], deadline: Self.start + .seconds(29))
+        }
+        func fill(_ node: String, limit: Int) -> [EventID] {
+            var ids: [EventID] = []
+            while table.hasRoom(for: node, limit: limit) {
+                let event = event(node)
+                table.enter(event, at: Self.start, waiter: 0)
+                ids.append(event.id)
+            }
+            return ids
+        }
+        let hogs = fill("hog", limit: 100)
+        #expect(hogs.count == 100)
+        #expect(fill("quiet", limit: 100).count == 25)
+        #expect(!table.hasRoom(for: "other", limit: 100))
+        for id in hogs.prefix(30) { _ = table.leave(id) }
+        #expect(fill("other", limit: 100).count == 25)
+        #expect(fill("hog", limit: 100).isEmpty)
+        // Nothing is left of nodes that nobody waits for.
+        for id in table.entries.keys { _ = table.leave(id) }
+        #expect(fill("hog", limit: 100).count == 100)
+    }
+
     @Test("each waiter leaves exactly once, whatever the order of events", arguments: 0..<20 as Range<UInt64>)
     func random(seed: UInt64) {
         var random = SeededGenerator(seed)
