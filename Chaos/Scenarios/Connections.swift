@@ -40,8 +40,9 @@ extension Scenario {
         let end = ContinuousClock.now + .seconds(seconds - 12)
         var stalls = 0
         while ContinuousClock.now < end {
+            // One after the other: each is to be noticed while the others go on.
             stalls += proxy.stallOne() ? 1 : 0
-            try await Task.sleep(for: .milliseconds(isShort ? 600 : 2000))
+            try await Task.sleep(for: .seconds(isShort ? 2 : 11))
         }
         let result = try await work
         var findings = Findings()

@@ -10,6 +10,7 @@ extension IngressQueue: Service {
             await withDiscardingTaskGroup { group in
                 group.addTask { await self.session.run() }
                 group.addTask { await self.watchOver() }
+                group.addTask { await self.poll() }
                 group.addTask {
                     await self.deadlines.run { self.finish($0, .expired, abandoningAs: "expired") }
                 }
@@ -49,7 +50,7 @@ extension IngressQueue: Service {
     private func exchange(on connection: isolated PostgresConnection) async {
         guard let registration = await self.registration() else { return }
         do throws(PostgresError) {
-            try connection.execute(registration.listen)
+            if !self.connector.lacksSessions { try connection.execute(registration.listen) }
             // While it refuses events, one that is taken back shows when it takes them again: nobody need wait in vain.
             if self.connector.refuses {
                 try connection.run(script: Statements.probe.sql, timeout: .seconds(5))
@@ -200,6 +201,20 @@ extension IngressQueue: Service {
                 }.map(\.event.id)
             }
             self.finish(inVain, .unserved, abandoningAs: "cancelled")
+        }
+    }
+
+    /// Asks for the answers that are waited for, where nobody can be told of them.
+    private func poll() async {
+        while !Task.isCancelled {
+            let polls = self.connector.lacksSessions
+            try? await Task.sleep(for: polls ? WorkerQueue.pollInterval : .seconds(1))
+            guard polls else { continue }
+            let waits = self.state.withLock { state in
+                state.table.refetch(waitingSince: .now)
+                return !state.table.entries.isEmpty
+            }
+            if waits { self.signal.raise() }
         }
     }
 

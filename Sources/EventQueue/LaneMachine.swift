@@ -46,6 +46,8 @@ struct LaneMachine: Sendable {
     private var isQuiet = false
     /// Enough others listen for what this lane serves.
     private var isSpare = false
+    /// Whether it can hold locks, and be called; without, it claims when it is polled, and again while it finds something.
+    var isCallable = true
     /// Holds no lock, though it has slots.
     private(set) var isReserve = false
 
@@ -76,10 +78,17 @@ struct LaneMachine: Sendable {
 
     mutating func drain() { self.isDraining = true }
 
-    mutating func slotFreed() { self.free += 1 }
+    mutating func slotFreed() {
+        if !self.isCallable, self.free == 0 { self.isWoken = true }
+        self.free += 1
+    }
 
     /// What to do in the next round trip; nil for nothing.
     mutating func step() -> Step? {
+        if !self.isCallable {
+            guard !self.isDraining, self.free > 0, self.isWoken || self.isPolled else { return nil }
+            return self.look()
+        }
         if self.isDraining || self.free == 0 {
             defer {
                 self.attention = .full
@@ -118,6 +127,7 @@ struct LaneMachine: Sendable {
         self.isDrained = count < self.free
         self.free -= count
         self.foundNothing = count == 0
+        if !self.isCallable, count > 0 { self.isWoken = true }
         guard self.attention == .idle || self.isReserve else { return }
         self.isQuiet = count == 0 || (self.isDrained && count < Self.many && !self.isReserve)
         if !self.isQuiet { self.isWoken = true }

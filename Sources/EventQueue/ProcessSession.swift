@@ -49,7 +49,7 @@ package final class ProcessSession: Sendable {
     private let onSpare: @Sendable (Bool) -> Void
     private let state = Mutex(State())
 
-    /// The connector must reach the server itself: session locks and `LISTEN` don't survive a transaction pooler.
+    /// Where the connector reaches a transaction pooler only, the process lives by its heartbeat alone.
     ///
     /// `busy` says how many slots are in use now. `onRegistered` is called after each registration, `onSpare` after each
     /// heartbeat with whether the process's lanes need not listen while they are idle; they must not block.
@@ -123,6 +123,7 @@ package final class ProcessSession: Sendable {
         arguments.append(Version.current)
         arguments.append(jsonb: LaneOptions.json(self.lanes))
         if let process = self.registration?.process { arguments.append(process) } else { arguments.appendNull() }
+        arguments.append(!self.connector.lacksSessions)
         let rows = try await connection.execute(PostgresCall(Statements.register, arguments))
         self.state.withLock {
             $0.registration = Registration(process: rows.integer(0, 0), lanes: rows.integers(0, 1))

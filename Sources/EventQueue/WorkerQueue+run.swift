@@ -18,10 +18,13 @@ extension WorkerQueue {
         await self.pool.closeIdle()
     }
 
+    /// How often one looks where nobody can be called.
+    static var pollInterval: Duration { .milliseconds(50) }
+
     /// The backstop for wake-ups that got lost: a look for events once a second.
     private func poll() async {
         while true {
-            try? await Task.sleep(for: .seconds(1))
+            try? await Task.sleep(for: self.connector.lacksSessions ? Self.pollInterval : .seconds(1))
             if Task.isCancelled { return }
             self.state.withLock { $0.table.polled() }
             self.signal.raise()
@@ -80,6 +83,7 @@ extension WorkerQueue {
         guard let registration = await self.registration() else { return }
         self.state.withLock { state in
             state.table.connectionLost()
+            state.table.callable(!self.connector.lacksSessions)
             state.shouldReconcile = true
         }
         // Once more when nothing can come any more from a server process that had not noticed the end of its connection.

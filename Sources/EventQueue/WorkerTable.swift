@@ -142,7 +142,12 @@ struct WorkerTable: Sendable {
     }
 
     /// Nothing can be told to this worker that it would want to know.
-    var isDeaf: Bool { self.isIdle && self.lanes.allSatisfy(\.isReserve) }
+    var isDeaf: Bool { self.lanes.allSatisfy { !$0.isCallable || ($0.isReserve && self.isIdle) } }
+
+    /// Whether somebody can be told anything at all.
+    mutating func callable(_ isCallable: Bool) {
+        for lane in self.lanes.indices { self.lanes[lane].isCallable = isCallable }
+    }
 
     mutating func drain() {
         for lane in self.lanes.indices { self.lanes[lane].drain() }

@@ -33,6 +33,13 @@ package struct PostgresConfiguration: Sendable {
         return configuration
     }
 
+    /// For a look, wherever the address leads.
+    package var careful: PostgresConfiguration {
+        var configuration = self
+        configuration.isPooled = true
+        return configuration
+    }
+
     /// For what needs none: goes by way of the pooler, where there is one.
     package var sessionless: PostgresConfiguration {
         var configuration = self

@@ -3,25 +3,31 @@ package import Logging
 extension PostgresConnection {
     private static let serverProcess = PostgresStatement(name: "server_process", sql: "select pg_backend_pid()")
 
-    /// Throws where each transaction has another session: by way of a transaction pooler.
-    ///
-    /// PostgreSQL itself announces the process that then serves the connection. A pooler doesn't, and is found to pool by
-    /// the transaction when two connections are served by one process, or one by two.
+    /// Throws where each transaction has another session.
     package static func requireSession(
         _ configuration: PostgresConfiguration,
         logger: Logger
     ) async throws(PostgresError) {
-        var careful = configuration
-        careful.isPooled = true
-        let first = try await self.connect(careful, logger: logger)
-        let isPooled = try await self.isPooledByTransaction(first, careful, logger)
-        await first.close()
-        guard isPooled else { return }
+        guard try await self.lacksSession(configuration, logger: logger) else { return }
         throw PostgresError(
             .transactionPooled,
             "this address leads to a pooler that gives each transaction another session: "
                 + "set REJOINDER_LISTEN_URL to PostgreSQL itself"
         )
+    }
+
+    /// Whether each transaction has another session: by way of a transaction pooler.
+    ///
+    /// PostgreSQL itself announces the process that then serves the connection. A pooler doesn't, and is found to pool by
+    /// the transaction when two connections are served by one process, or one by two.
+    static func lacksSession(
+        _ configuration: PostgresConfiguration,
+        logger: Logger
+    ) async throws(PostgresError) -> Bool {
+        let first = try await self.connect(configuration.careful, logger: logger)
+        let isPooled = try await self.isPooledByTransaction(first, configuration.careful, logger)
+        await first.close()
+        return isPooled
     }
 
     private static func isPooledByTransaction(

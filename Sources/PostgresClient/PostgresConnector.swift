@@ -10,7 +10,8 @@ package final class PostgresConnector: Sendable {
     package let configuration: PostgresConfiguration
     private let logger: Logger
     private let away = Mutex<Away?>(nil)
-    private let hasSessions: Atomic<Bool>
+    /// Whether a connection has a session of its own; nil while that is unknown.
+    private let hasSessions: Mutex<Bool?>
 
     private struct Away {
         let since: ContinuousClock.Instant
@@ -18,11 +19,11 @@ package final class PostgresConnector: Sendable {
         let refuses: Bool
     }
 
-    /// With `needingSessions`, a transaction pooler counts as a database that is away.
+    /// With `needingSessions`, it finds out whether the address leads to a transaction pooler: see `lacksSessions`.
     package init(_ configuration: PostgresConfiguration, needingSessions: Bool = false, logger: Logger) {
         self.configuration = configuration
         self.logger = logger
-        self.hasSessions = Atomic(!needingSessions)
+        self.hasSessions = Mutex(needingSessions ? nil : true)
     }
 
     /// One for what needs a session, and one for the rest: the same, unless there is a pooler to go by.
@@ -71,14 +72,33 @@ package final class PostgresConnector: Sendable {
         self.logger.info("database is back", metadata: ["away": "\(ContinuousClock.now - since)"])
     }
 
+    /// What needs a session has none, since the address leads to a transaction pooler: it must poll.
+    package var lacksSessions: Bool { self.hasSessions.withLock { $0 == false } }
+
+    private func findOutAboutSessions() async throws(PostgresError) {
+        guard self.hasSessions.withLock({ $0 == nil }) else { return }
+        let lacksSession = try await PostgresConnection.lacksSession(self.configuration, logger: self.logger)
+        let isNews = self.hasSessions.withLock { hasSessions in
+            defer { hasSessions = !lacksSession }
+            return hasSessions == nil
+        }
+        guard lacksSession, isNews else { return }
+        self.logger.warning(
+            """
+            this address leads to a pooler that gives each transaction another session, so that nobody can be called: \
+            polling, which is slower; set REJOINDER_LISTEN_URL to PostgreSQL itself
+            """
+        )
+    }
+
     /// One try.
     package func connect() async throws(PostgresError) -> PostgresConnection {
         do throws(PostgresError) {
-            if !self.hasSessions.load(ordering: .acquiring) {
-                try await PostgresConnection.requireSession(self.configuration, logger: self.logger)
-                self.hasSessions.store(true, ordering: .releasing)
-            }
-            let connection = try await PostgresConnection.connect(self.configuration, logger: self.logger)
+            try await self.findOutAboutSessions()
+            let connection = try await PostgresConnection.connect(
+                self.lacksSessions ? self.configuration.careful : self.configuration,
+                logger: self.logger
+            )
             if let away = self.away.withLock({ $0?.refuses ?? true ? nil : $0.take() }) {
                 self.saysBack(since: away.since)
             }

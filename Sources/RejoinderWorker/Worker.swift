@@ -62,8 +62,7 @@ public struct Worker: Service {
     ///
     /// - Throws: the one-line reason, with what to do.
     func preflight() async throws {
-        try await PostgresConnection.requireSession(self.configuration.direct, logger: self.logger)
-        let connection = try await PostgresConnection.connect(self.configuration.direct, logger: self.logger)
+        let connection = try await PostgresConnection.connect(self.configuration.direct.careful, logger: self.logger)
         try await Schema(connection).check(for: .worker)
         await connection.close()
     }

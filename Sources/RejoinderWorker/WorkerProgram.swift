@@ -100,8 +100,6 @@ struct WorkerCommand<Program: WorkerProgram>: AsyncParsableCommand {
         )
         do {
             try await worker.preflight()
-        } catch let error as PostgresError where error.code == .transactionPooled {
-            throw SettingError(error.description)
         } catch let error as PostgresError {
             // Away is not wrong: the worker waits for it.
             logger.warning("starting without the database", metadata: ["error": "\(error)"])

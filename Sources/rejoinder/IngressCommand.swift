@@ -38,10 +38,10 @@ struct IngressCommand: AsyncParsableCommand {
             }
             let database = Database.configuration("rejoinder-\(name)")
             do {
-                try await Database.withConnection(database, logger: logger) {
+                try await Database.withConnection(database.direct.careful, needingSession: false, logger: logger) {
                     try await Schema($0).check(for: .ingress)
                 }
-            } catch let error as PostgresError where error.code != .transactionPooled {
+            } catch let error as PostgresError {
                 // Away is not wrong: calls wait for it, and readiness says so.
                 logger.warning("starting without the database", metadata: ["error": "\(error)"])
             }

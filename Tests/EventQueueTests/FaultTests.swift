@@ -40,7 +40,11 @@ struct FaultTests {
                 try await rig.database.query(
                     """
                     create function public.full_disk() returns trigger language plpgsql as $$
-                    begin raise exception 'could not extend file' using errcode = 'disk_full'; end $$;
+                    begin raise exception 'could not extend file' using errcode = 'disk_full'; end $$
+                    """
+                )
+                try await rig.database.query(
+                    """
                     create trigger full_disk before insert on rejoinder.received
                         for each row execute function public.full_disk()
                     """

@@ -78,22 +78,41 @@ struct PoolerTests {
         }
     }
 
-    @Test("without the direct address it is refused in so many words, and takes no lock")
-    func refusal() async throws {
+    @Test("without the direct address all is polled for, and no lock is left with the pooler's sessions")
+    func polling() async throws {
         try await TestCluster.withDatabase { database in
             try await PgBouncer.with(.transaction, database) { pooled in
-                let recorder = LogRecorder()
-                let connector = PostgresConnector(
-                    pooled.configuration.sessionless.asIfDirect,
-                    needingSessions: true,
-                    logger: recorder.logger
-                )
-                for _ in 0..<3 {
-                    let error = try await #require(throws: PostgresError.self) { try await connector.connect() }
-                    #expect(error.code == .transactionPooled)
-                    #expect(error.description.contains("set REJOINDER_LISTEN_URL"))
+                let address = TestDatabase(url: pooled.url)
+                try await Rig.run(in: address) { rig async throws in
+                    try await rig.withWorker { worker in
+                        let events = (0..<200).map { NewEvent.sample(text: "\($0)") }
+                        #expect(await rig.outcomes(of: events).map(\.text) == events.map(\.text))
+                        #expect(worker.recorder.complaints.count == 1)
+                    }
+                    #expect(rig.recorder.complaints.count == 1)
+                    #expect("\(rig.recorder.complaints)".contains("set REJOINDER_LISTEN_URL"))
+
+                    // Nobody holds a lock for it: a worker that is gone is found out by its silence.
+                    let lost = RunningWorker(address) { _ in
+                        try? await Task.sleep(for: .seconds(60))
+                        return nil
+                    }
+                    try await eventually("the worker is ready") { lost.queue.isReady }
+                    let event = NewEvent.sample()
+                    let waiting = Task { await rig.outcome(of: event) }
+                    try await eventually("it runs") {
+                        try await database.query("select 'x' from rejoinder.queue where state = 'running'") == [["x"]]
+                    }
+                    let locks = try await database.query(
+                        """
+                        select classid::text from pg_locks join pg_database on pg_database.oid = pg_locks.database
+                         where locktype = 'advisory' and mode = 'ExclusiveLock' and datname = current_database()
+                        """
+                    )
+                    #expect(locks == [])
+                    await lost.abort()
+                    try await rig.withWorker { _ in #expect(await waiting.value.text == event.text) }
                 }
-                #expect(recorder.complaints.count == 1)
             }
         }
     }
@@ -114,12 +133,5 @@ struct PoolerTests {
                 }
             }
         }
-    }
-}
-
-extension PostgresConfiguration {
-    /// As somebody configures it who knows nothing of the pooler.
-    fileprivate var asIfDirect: PostgresConfiguration {
-        PostgresConfiguration(connectionString: self.connectionString, applicationName: self.applicationName)
     }
 }

@@ -23,7 +23,7 @@ struct StatementTests {
         "migrations_applied": ("{}", "integer,text,text"),
         "pass_on": ("{integer,bigint}", "integer"),
         "recover": ("{bigint,boolean}", "integer,integer,integer,bigint"),
-        "register": ("{text,text,text,integer,text,jsonb,integer}", "integer,integer[]"),
+        "register": ("{text,text,text,integer,text,jsonb,integer,boolean}", "integer,integer[]"),
         "release": ("{integer,uuid[],bigint[]}", "integer"),
         "results": ("{uuid[]}", "uuid,text,smallint,text,json"),
         "secure": ("{}", "text[]"),

@@ -103,6 +103,7 @@ extension PostgresConnection {
                     $0.append(Version.current)
                     $0.append(jsonb: LaneOptions.json(lanes))
                     if let process { $0.append(process) } else { $0.appendNull() }
+                    $0.append(true)
                 }
             )
         )

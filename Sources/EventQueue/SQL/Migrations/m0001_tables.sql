@@ -23,7 +23,8 @@ insert into rejoinder.setting default values;
 comment on table rejoinder.setting is 'Settings of the whole queue, in one row.';
 comment on column rejoinder.setting.retention is 'How long finished events are kept, payload included. Dropped by whole days.';
 
--- Live and recently stopped processes. A live one's session holds the advisory lock ("alive", id).
+-- Live and recently stopped processes. A live one's session holds the advisory lock ("alive", id); behind a transaction
+-- pooler it has no session, and lives by its heartbeat alone.
 create table rejoinder.process (
     id            integer     generated always as identity primary key,
     role          text        not null constraint process_role_is_known check (role in ('ingress', 'worker')),
@@ -36,6 +37,7 @@ create table rejoinder.process (
     started_at    timestamptz not null default clock_timestamp(),
     heartbeat_at  timestamptz not null default clock_timestamp(),
     maintains     boolean     not null default false,
+    has_session   boolean     not null default true,
     missing_since timestamptz,
     stopped_at    timestamptz
 ) with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 200);

@@ -219,10 +219,11 @@ end $$;
 
 -- Registers a process on the session that stands for it: holds its "alive" lock for as long as the session lasts.
 -- "lanes" is [{"nodes": [..] | null, "excluding": [..] | null, "slots": n}, ..]; their ids come back in that order.
--- With the id of an earlier registration the process takes that up again, after a lost connection.
+-- With the id of an earlier registration the process takes that up again, after a lost connection. Behind a transaction
+-- pooler there is no such session: then it takes no lock, which would stay with whoever has the connection next.
 create function rejoinder.register(
     role text, name text, host text, pid integer, version text, lanes jsonb default '[]', process integer default null,
-    out registered integer, out lane_ids integer[]
+    has_session boolean default true, out registered integer, out lane_ids integer[]
 )
 language plpgsql as $$
 #variable_conflict use_column
@@ -232,19 +233,21 @@ declare
 begin
     perform rejoinder.commit_durably(false);
     update rejoinder.process as p
-       set heartbeat_at = clock_timestamp(), missing_since = null, stopped_at = null
+       set heartbeat_at = clock_timestamp(), missing_since = null, stopped_at = null, has_session = register.has_session
      where p.id = register.process and p.role = register.role
     returning p.id into registered;
     if registered is null then
-        insert into rejoinder.process (role, name, host, pid, version, slots)
+        insert into rejoinder.process (role, name, host, pid, version, has_session, slots)
         values (
-            register.role, register.name, register.host, register.pid, register.version,
+            register.role, register.name, register.host, register.pid, register.version, register.has_session,
             (select coalesce(sum((l ->> 'slots')::integer), 0) from jsonb_array_elements(lanes) as l)
         )
         returning id into registered;
     end if;
     -- An old session of the same process may still hold it; heartbeat() tries again.
-    perform pg_try_advisory_lock(rejoinder.lock_class('alive'), registered);
+    if has_session then
+        perform pg_try_advisory_lock(rejoinder.lock_class('alive'), registered);
+    end if;
 
     delete from rejoinder.lane as l where l.process = registered;
     lane_ids := '{}';
@@ -310,7 +313,7 @@ declare
     held boolean := false;
 begin
     perform rejoinder.commit_durably(false);
-    if exists (select from rejoinder.process as p where p.id = heartbeat.process and p.stopped_at is null) then
+    if exists (select from rejoinder.process as p where p.id = heartbeat.process and p.stopped_at is null and p.has_session) then
         -- Both locks are the session's, and taken again where it already has them: the server only counts that.
         perform pg_try_advisory_lock(rejoinder.lock_class('alive'), process);
         held := pg_try_advisory_lock(rejoinder.lock_class('maintenance'), 0);

@@ -95,7 +95,7 @@ begin
     cancelled := 0;
     for suspect in select p.* from rejoinder.process as p where p.stopped_at is null order by p.id loop
         continue when suspect.heartbeat_at >= started - silence
-            and not pg_try_advisory_xact_lock_shared(rejoinder.lock_class('alive'), suspect.id);
+            and (not suspect.has_session or not pg_try_advisory_xact_lock_shared(rejoinder.lock_class('alive'), suspect.id));
         update rejoinder.process as p
            set missing_since = coalesce(p.missing_since, started)
          where p.id = suspect.id and p.heartbeat_at = suspect.heartbeat_at
