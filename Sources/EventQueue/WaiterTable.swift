@@ -23,11 +23,14 @@ struct WaiterTable<Waiter: Sendable>: Sendable {
     /// A batch has at most this many events, and about this many bytes of payload.
     static var mostEvents: Int { 500 }
     static var mostBytes: Int { 4 << 20 }
+    /// About so many are asked for again at once.
+    static var mostRefetched: Int { 200 }
 
     private(set) var entries: [EventID: Entry] = [:]
     /// Bytes of payload that are kept for waiting callers.
     private(set) var bytes = 0
     private var waitingByNode: [String: Int] = [:]
+    private var refetches: UInt64 = 0
     private var toEnqueue: Deque<EventID> = []
     private var toFetch: Deque<EventID> = []
     private var toAbandon: Deque<(id: EventID, state: String)> = []
@@ -74,8 +77,16 @@ struct WaiterTable<Waiter: Sendable>: Sendable {
     }
 
     /// Asks again for those that have waited longer than this, in case a notification was lost.
+    ///
+    /// Where there are many, for a part of them each time: those that come in must not wait behind them.
     mutating func refetch(waitingSince instant: ContinuousClock.Instant) {
-        for entry in self.entries.values where entry.arrived < instant { self.toFetch.append(entry.event.id) }
+        guard self.toFetch.isEmpty else { return }
+        let waiting = self.entries.values.lazy.filter { $0.arrived < instant }
+        let parts = UInt64(waiting.count / Self.mostRefetched + 1)
+        self.refetches += 1
+        for entry in waiting where entry.event.id.low % parts == self.refetches % parts {
+            self.toFetch.append(entry.event.id)
+        }
     }
 
     /// Takes the next round trip's load.

@@ -15,6 +15,24 @@ struct WaiterTableTests {
         )
     }
 
+    @Test("of many that wait, a part is asked for again each time, and all of them in the end")
+    func manyRefetched() {
+        var table = WaiterTable<Int>()
+        for _ in 0..<2000 { table.enter(self.event(), at: Self.start, waiter: 0) }
+        while !table.nextTrip().isEmpty {}
+        var asked: Set<EventID> = []
+        for _ in 0..<11 {
+            table.refetch(waitingSince: Self.start + .seconds(1))
+            // Not asked for twice while that is on its way.
+            table.refetch(waitingSince: Self.start + .seconds(1))
+            let ids = table.nextTrip().results
+            #expect(ids.count < 2 * WaiterTable<Int>.mostRefetched)
+            #expect(asked.isDisjoint(with: ids))
+            asked.formUnion(ids)
+        }
+        #expect(asked.count == 2000)
+    }
+
     @Test("beyond the limit, nodes that have few waiting are let in, up to a quarter more")
     func room() {
         var table = WaiterTable<Int>()
