@@ -87,7 +87,7 @@ package struct Database: Sendable {
         let result = try await Subprocess.run(
             .path(FilePath(program)),
             arguments: Arguments(arguments),
-            output: .string(limit: 1 << 20),
+            output: .string(limit: 64 << 20),
             error: .string(limit: 1 << 20)
         )
         guard result.terminationStatus.isSuccess else {
