@@ -81,15 +81,14 @@ struct PoolerTests {
     @Test("without the direct address all is polled for, and no lock is left with the pooler's sessions")
     func polling() async throws {
         try await TestCluster.withDatabase { database in
-            try await PgBouncer.with(.transaction, database) { pooled in
+            try await PgBouncer.with(.transaction, database, sessions: 20) { pooled in
                 let address = TestDatabase(url: pooled.url)
                 try await Rig.run(in: address) { rig async throws in
                     try await rig.withWorker { worker in
                         let events = (0..<200).map { NewEvent.sample(text: "\($0)") }
                         #expect(await rig.outcomes(of: events).map(\.text) == events.map(\.text))
-                        #expect(worker.recorder.complaints.count == 1)
+                        #expect("\(worker.recorder.complaints)".contains("set REJOINDER_LISTEN_URL"))
                     }
-                    #expect(rig.recorder.complaints.count == 1)
                     #expect("\(rig.recorder.complaints)".contains("set REJOINDER_LISTEN_URL"))
 
                     // Nobody holds a lock for it: a worker that is gone is found out by its silence.
@@ -111,7 +110,10 @@ struct PoolerTests {
                     )
                     #expect(locks == [])
                     await lost.abort()
-                    try await rig.withWorker { _ in #expect(await waiting.value.text == event.text) }
+                    try await rig.withWorker { _ in
+                        let outcome = await waiting.value
+                        #expect(outcome.text == event.text, "\(outcome)")
+                    }
                 }
             }
         }

@@ -234,7 +234,7 @@ begin
             when lock_not_available or check_violation then
                 -- Somebody is in the way, or the default partition has rows of that day already: they are served there.
                 raise warning 'partition % was not made: %', partition, sqlerrm;
-            when duplicate_table or unique_violation then
+            when duplicate_table or duplicate_object or unique_violation then
                 null; -- somebody else has made it in this very moment
             end;
         end loop;
