@@ -68,12 +68,11 @@ final class Arena: Sendable {
     /// Runs `body` with a new database with the schema.
     static func with<Result>(
         folder: String,
-        settings: [String: String],
         deadline: Double,
         _ body: (Arena) async throws -> Result
     ) async throws -> Result {
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-        return try await Database.with(folder: folder, settings: settings) { database in
+        return try await Database.with(folder: folder, settings: [:]) { database in
             try await Fleet.with(folder: folder) { fleet in
                 let migration = try await fleet.start(
                     Programs.rejoinder,
@@ -108,9 +107,9 @@ final class Arena: Sendable {
     }
 
     /// Starts it again, where it was.
-    func restartIngress(_ index: Int, _ arguments: [String] = []) async throws {
+    func restartIngress(_ index: Int) async throws {
         let old = self.ingresses[index]
-        let new = try await self.startIngress(port: old.port, adminPort: old.adminPort, arguments)
+        let new = try await self.startIngress(port: old.port, adminPort: old.adminPort, [])
         self.state.withLock { $0.ingresses[index] = new }
     }
 

@@ -105,7 +105,7 @@ extension Scenario {
                     return row
                 }
             }
-            try await Arena.with(folder: folder, settings: self.settings, deadline: deadline) { arena in
+            try await Arena.with(folder: folder, deadline: deadline) { arena in
                 if self.hasProxy { try await arena.putProxyBefore() }
                 if self.hasStandby { try await arena.addStandby() }
                 for _ in 0..<self.ingresses { try await arena.addIngress(self.ingressArguments) }

@@ -7,8 +7,6 @@ struct Scenario: Sendable {
     var ingresses = 2
     var workers = 4
     var slots: Int?
-    /// Of PostgreSQL.
-    var settings: [String: String] = [:]
     /// Of a call, in seconds.
     var deadline = 29.0
     /// Of the short form, where it is another.
@@ -62,6 +60,6 @@ extension Sequence<Double> {
     func percentile(_ percent: Double) -> Double {
         let sorted = self.sorted()
         guard !sorted.isEmpty else { return 0 }
-        return sorted[Swift.min(sorted.count - 1, Int(Double(sorted.count) * percent / 100))]
+        return sorted[Swift.max(0, Int((Double(sorted.count) * percent / 100).rounded(.up)) - 1)]
     }
 }

@@ -23,7 +23,7 @@ extension Scenario {
             let victim = try await arena.busiestWorker()
             kills[victim.pid] = Arena.now
             victim.signal(SIGKILL)
-            try await arena.addWorker()
+            try await arena.addWorker(slots: 10)
             try await Task.sleep(for: .seconds(1))
         }
         _ = try await load

@@ -208,7 +208,7 @@ extension IngressQueue: Service {
     private func poll() async {
         while !Task.isCancelled {
             let polls = self.connector.lacksSessions
-            try? await Task.sleep(for: polls ? WorkerQueue.pollInterval : .seconds(1))
+            try? await Task.sleep(for: polls ? ProcessSession.pollInterval : .seconds(1))
             guard polls else { continue }
             let waits = self.state.withLock { state in
                 state.table.refetch(waitingSince: .now)

@@ -15,6 +15,9 @@ import Darwin
 ///
 /// Apart from the connection that carries the events, so that a long batch there doesn't make the process look dead.
 package final class ProcessSession: Sendable {
+    /// How often one looks where nobody can be called: by way of a transaction pooler.
+    static let pollInterval = Duration.milliseconds(50)
+
     package enum Role: String, Sendable { case ingress, worker }
 
     /// As the queue knows the process: comes again after each lost connection, with the same id unless the process had been

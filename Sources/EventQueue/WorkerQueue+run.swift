@@ -18,13 +18,10 @@ extension WorkerQueue {
         await self.pool.closeIdle()
     }
 
-    /// How often one looks where nobody can be called.
-    static var pollInterval: Duration { .milliseconds(50) }
-
     /// The backstop for wake-ups that got lost: a look for events once a second.
     private func poll() async {
         while true {
-            try? await Task.sleep(for: self.connector.lacksSessions ? Self.pollInterval : .seconds(1))
+            try? await Task.sleep(for: self.connector.lacksSessions ? ProcessSession.pollInterval : .seconds(1))
             if Task.isCancelled { return }
             self.state.withLock { $0.table.polled() }
             self.signal.raise()

@@ -135,12 +135,7 @@ final class LoadRun {
             self.dispatch(call)
         }
         guard let next = self.schedule?.next else { return }
-        let timer = Timer { [self] in self.callsAreDue() }
-        // Fails only on an event loop that has been shut down.
-        _ = try? self.eventLoop.assumeIsolated().scheduleCallback(
-            at: .uptimeNanoseconds(self.begin + next),
-            handler: timer
-        )
+        Timer { [self] in self.callsAreDue() }.start(at: .uptimeNanoseconds(self.begin + next), on: self.eventLoop)
     }
 
     private func dispatch(_ call: Call) {
@@ -264,13 +259,13 @@ final class LoadRun {
     func finish() {
         guard self.phase != .ended else { return }
         self.end = min(self.end, Self.now)
-        let now = Self.now
-        for call in self.waiting { self.record(call, nil, at: now) { .unanswered } }
-        for connection in self.connections.values {
-            if let call = connection.call { self.record(call, connection.target, at: now) { .unanswered } }
+        let unanswered: [(call: Call, target: Int?)] =
+            self.waiting.map { ($0, nil) }
+            + self.connections.values.compactMap { open in open.call.map { ($0, open.target) } }
+        for (call, target) in unanswered {
+            self.record(call, target, at: self.end) { .unanswered }
+            if call.start >= self.countFrom { self.tally.count(.unanswered) }
         }
-        let unanswered = self.waiting + self.connections.values.compactMap(\.call)
-        for call in unanswered where call.start >= self.countFrom { self.tally.count(.unanswered) }
         let result = self.tally.result(
             after: self.end > self.countFrom ? self.end - self.countFrom : 0,
             idleConnections: self.idle.open
@@ -290,13 +285,6 @@ final class LoadRun {
     private func after(_ nanoseconds: UInt64, _ body: @escaping () -> Void) {
         self.eventLoop.assumeIsolated().scheduleTask(in: .nanoseconds(Int64(nanoseconds)), body)
     }
-}
-
-/// Runs a closure when its time has come.
-private struct Timer: NIOScheduledCallbackHandler {
-    let body: () -> Void
-
-    func handleScheduledCallback(eventLoop: some EventLoop) { self.body() }
 }
 
 extension Duration {

@@ -45,11 +45,11 @@ package final class PostgresConnector: Sendable {
 
     /// A statement has failed; returns whether that needs no line in the log, since it has one.
     ///
-    /// Where the server refuses all such statements for now (SQLSTATE 53, 57P0x, 25006), the database counts as away until
-    /// one has worked.
+    /// Where the server refuses all such statements for now, the database counts as away until one has worked.
     package func failed(_ error: PostgresError) -> Bool {
-        guard error.isConnectionFailure, error.code == .server else { return self.refuses }
-        return self.leaves(error, refuses: true)
+        guard error.isRefusal else { return self.refuses }
+        self.leaves(error, refuses: true)
+        return true
     }
 
     /// A statement that changes something has been carried out.
@@ -58,14 +58,12 @@ package final class PostgresConnector: Sendable {
         self.saysBack(since: away.since)
     }
 
-    /// Returns true: it has said so, now or before.
-    private func leaves(_ error: PostgresError, refuses: Bool) -> Bool {
+    private func leaves(_ error: PostgresError, refuses: Bool) {
         let isNews = self.away.withLock { away in
             defer { away = away ?? Away(since: .now, refuses: refuses) }
             return away == nil
         }
         if isNews { self.logger.error("database is away, trying again", metadata: ["error": "\(error)"]) }
-        return true
     }
 
     private func saysBack(since: ContinuousClock.Instant) {
@@ -104,7 +102,7 @@ package final class PostgresConnector: Sendable {
             }
             return connection
         } catch {
-            _ = self.leaves(error, refuses: false)
+            self.leaves(error, refuses: false)
             throw error
         }
     }

@@ -67,6 +67,14 @@ package struct PostgresError: Error, Sendable, CustomStringConvertible, CustomDe
         self.isConnectionFailure || ["40001", "40P01", "55P03", "57014"].contains(self.sqlState)
     }
 
+    /// The server does nothing of the kind for now, whatever connection asks.
+    ///
+    /// By class of SQLSTATE: 53 out of resources (a full disk), 57P0x shutdown, 25006 read-only.
+    var isRefusal: Bool {
+        guard self.code == .server, let sqlState else { return false }
+        return sqlState.hasPrefix("53") || sqlState.hasPrefix("57P0") || sqlState == "25006"
+    }
+
     /// What was sent is at fault: without it the statement may succeed.
     ///
     /// By class of SQLSTATE: 22 data, 23 constraints.

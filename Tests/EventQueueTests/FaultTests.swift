@@ -28,7 +28,7 @@ struct FaultTests {
     }
 
     @Test(
-        "a database that refuses events, though it takes connections, is found back by itself, with two lines in the log"
+        "a database that refuses events, though it takes connections, is found back by itself, with one complaint in the log"
     )
     func refusal() async throws {
         try await Rig.run { rig in
@@ -56,6 +56,7 @@ struct FaultTests {
                 #expect(await outcome.text == "\"hello\"")
                 #expect(!rig.ingress.connector.refuses)
                 #expect(rig.ingress.isReady)
+                #expect(rig.recorder.complaints.count == 1, "\(rig.recorder.complaints)")
             }
         }
     }

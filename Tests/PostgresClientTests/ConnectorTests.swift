@@ -57,6 +57,8 @@ struct ConnectorTests {
             let full = PostgresError(.server, "could not extend file", sqlState: "53100")
             #expect(!connector.failed(PostgresError(.server, "duplicate key", sqlState: "23505")))
             #expect(!connector.failed(PostgresError(.connectionLost, "gone")))
+            // A statement that was prepared before a migration: a new connection is all that it needs.
+            #expect(!connector.failed(PostgresError(.server, "cached plan must not change", sqlState: "0A000")))
             #expect(connector.awaySince == nil)
             for _ in 0..<3 { #expect(connector.failed(full)) }
             #expect(connector.refuses)

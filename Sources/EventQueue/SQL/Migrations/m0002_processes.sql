@@ -303,7 +303,8 @@ end $$;
 
 -- Once a second, on the session that registered. "live" is false when the process was given up as dead (its events went
 -- to others, it must register again); "maintains" says that it is to call recover(): it holds the maintenance lock, or
--- the one that holds it hangs; "spare" that its lanes need not listen while they are idle.
+-- the one that holds it hangs; "spare" that its lanes need not listen while they are idle. A process without a session can't
+-- hold that lock: where there are no others, all of them maintain, which is harmless.
 create function rejoinder.heartbeat(
     process integer, busy integer, out live boolean, out maintains boolean, out spare boolean
 )

@@ -116,6 +116,7 @@ begin
     end if;
     newest := is_late and cardinality(rows) = claim.max;
     if newest then
+        -- The same from the other end of the index, which takes a statement of its own: an order by expression would sort.
         select array_agg(taken.ctid), array_agg(taken.id order by taken.id)
           into rows, sorted
           from (
