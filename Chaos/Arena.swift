@@ -74,12 +74,7 @@ final class Arena: Sendable {
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
         return try await Database.with(folder: folder, settings: [:]) { database in
             try await Fleet.with(folder: folder) { fleet in
-                let migration = try await fleet.start(
-                    Programs.rejoinder,
-                    ["migrate"],
-                    environment: ["DATABASE_URL": database.url]
-                )
-                await migration.end()
+                try await fleet.migrate(databaseURL: database.url)
                 for role in ["ingress", "worker"] {
                     try await database.query(
                         "create role chaos_\(role) login password 'chaos' in role rejoinder_\(role)"
@@ -114,24 +109,17 @@ final class Arena: Sendable {
     }
 
     private func startIngress(port: Int, adminPort: Int, _ arguments: [String]) async throws -> Ingress {
-        let member = try await self.fleet.start(
-            Programs.rejoinder,
-            [
-                "ingress", "--http-port", "\(port)", "--admin-port", "\(adminPort)",
-                "--deadline", "\(Int(self.deadline * 1000))ms",
-            ] + arguments,
-            environment: ["DATABASE_URL": self.url(as: "ingress"), "REJOINDER_SECRET": Self.secret]
+        let member = try await self.fleet.startIngress(
+            ["--deadline", "\(Int(self.deadline * 1000))ms"] + arguments,
+            port: port,
+            adminPort: adminPort,
+            databaseURL: self.url(as: "ingress"),
+            secret: Self.secret
         )
-        let line = try await member.line(containing: "] listening")
-        func number(after text: String) throws -> Int {
-            let digits = line.firstRange(of: text).map { line[$0.upperBound...].prefix { $0.isNumber } }
-            guard let number = digits.flatMap({ Int($0) }) else { throw StageError("\"\(line)\" has no \"\(text)\"") }
-            return number
-        }
         return Ingress(
             member: member,
-            port: try number(after: " port="),
-            adminPort: try number(after: "admin.port=")
+            port: try await member.port(),
+            adminPort: try await member.port(after: " admin.port=")
         )
     }
 

@@ -1,16 +1,7 @@
 import ArgumentParser
 import Dispatch
-import Logging
 import RejoinderWorker
-import ServiceLifecycle
-import Settings
-import UnixSignals
-
-#if canImport(FoundationEssentials)
-import FoundationEssentials
-#else
-import Foundation
-#endif
+import Stage
 
 /// A worker whose handlers write down each of their runs in a file of their own, beside the database.
 struct WorkerCommand: AsyncParsableCommand {
@@ -43,14 +34,6 @@ struct WorkerCommand: AsyncParsableCommand {
                 return .success("")
             }
         }
-        let logger = Logger.program("worker", level: .info)
-        let worker = Worker(
-            handlers: handlers,
-            databaseURL: CommonSettings.databaseURL(in: ProcessInfo.processInfo.environment),
-            name: "worker",
-            slots: self.slots,
-            logger: logger
-        )
-        try await ServiceGroup(services: [worker], gracefulShutdownSignals: [.sigterm, .sigint], logger: logger).run()
+        try await StageWorker.run(handlers, slots: self.slots)
     }
 }

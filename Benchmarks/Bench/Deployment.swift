@@ -30,12 +30,7 @@ final class Deployment {
         let folder = try bench.newFolder()
         return try await Database.with(folder: folder, settings: settings) { database in
             try await Fleet.with(folder: folder) { fleet in
-                let migration = try await fleet.start(
-                    Programs.rejoinder,
-                    ["migrate"],
-                    environment: ["DATABASE_URL": database.url]
-                )
-                await migration.end()
+                try await fleet.migrate(databaseURL: database.url)
                 bench.machine.postgres = try await database.query("show server_version")
                 return try await body(Deployment(bench, fleet, database))
             }
@@ -45,10 +40,10 @@ final class Deployment {
     /// Starts an ingress, and waits until it listens.
     @discardableResult
     func addIngress(_ arguments: String...) async throws -> Ingress {
-        let member = try await self.fleet.start(
-            Programs.rejoinder,
-            ["ingress", "--http-port", "0", "--admin-port", "0"] + arguments,
-            environment: ["DATABASE_URL": self.database.url, "REJOINDER_SECRET": SampleCall.secret]
+        let member = try await self.fleet.startIngress(
+            arguments,
+            databaseURL: self.database.url,
+            secret: SampleCall.secret
         )
         let ingress = Ingress(member: member, url: try await Self.address(of: member))
         self.ingresses.append(ingress)
@@ -57,11 +52,7 @@ final class Deployment {
 
     /// Where a member listens, as it says itself.
     static func address(of member: Member) async throws -> String {
-        let line = try await member.line(containing: "] listening")
-        guard let port = line.firstRange(of: " port=").map({ line[$0.upperBound...].prefix { $0.isNumber } }) else {
-            throw StageError("\"\(line)\" names no port")
-        }
-        return "http://127.0.0.1:\(port)\(SampleCall.path)"
+        "http://127.0.0.1:\(try await member.port())\(SampleCall.path)"
     }
 
     /// Starts workers.

@@ -1,15 +1,6 @@
 import ArgumentParser
-import Logging
 import RejoinderWorker
-import ServiceLifecycle
-import Settings
-import UnixSignals
-
-#if canImport(FoundationEssentials)
-import FoundationEssentials
-#else
-import Foundation
-#endif
+import Stage
 
 /// The worker that is measured: its handlers do nothing, at once or after a while.
 struct WorkerCommand: AsyncParsableCommand {
@@ -27,19 +18,6 @@ struct WorkerCommand: AsyncParsableCommand {
                 return .success(event.text(of: "n") ?? "")
             }
         }
-        let logger = Logger.program("worker", level: .info)
-        let worker = Worker(
-            handlers: handlers,
-            databaseURL: CommonSettings.databaseURL(in: ProcessInfo.processInfo.environment),
-            name: "worker",
-            slots: self.slots,
-            logger: logger
-        )
-        let group = ServiceGroup(
-            services: [worker],
-            gracefulShutdownSignals: [.sigterm, .sigint],
-            logger: logger
-        )
-        try await group.run()
+        try await StageWorker.run(handlers, slots: self.slots)
     }
 }

@@ -36,12 +36,7 @@ extension Scenario {
         async let load = arena.load(200, seconds: isShort ? 5 : 20, milliseconds: 20)
         for _ in 0..<(isShort ? 3 : 10) {
             try await Task.sleep(for: .milliseconds(700))
-            let migration = try await arena.fleet.start(
-                Programs.rejoinder,
-                ["migrate"],
-                environment: ["DATABASE_URL": arena.database.url]
-            )
-            await migration.end()
+            try await arena.fleet.migrate(databaseURL: arena.database.url)
         }
         let result = try await load
         var findings = Findings()

@@ -1,0 +1,38 @@
+extension Fleet {
+    /// Makes the schema.
+    package func migrate(databaseURL: String) async throws {
+        let migration = try await self.start(
+            Programs.rejoinder,
+            ["migrate"],
+            environment: ["DATABASE_URL": databaseURL]
+        )
+        await migration.end()
+    }
+
+    /// Starts an ingress, and waits until it listens; on free ports unless told otherwise.
+    package func startIngress(
+        _ arguments: [String],
+        port: Int = 0,
+        adminPort: Int = 0,
+        databaseURL: String,
+        secret: String
+    ) async throws -> Member {
+        let member = try await self.start(
+            Programs.rejoinder,
+            ["ingress", "--http-port", "\(port)", "--admin-port", "\(adminPort)"] + arguments,
+            environment: ["DATABASE_URL": databaseURL, "REJOINDER_SECRET": secret]
+        )
+        _ = try await member.port()
+        return member
+    }
+}
+
+extension Member {
+    /// Where it listens, as it says itself; the admin port by " admin.port=".
+    package func port(after name: String = " port=") async throws -> Int {
+        let line = try await self.line(containing: "] listening")
+        let digits = line.firstRange(of: name).map { line[$0.upperBound...].prefix { $0.isNumber } }
+        guard let port = digits.flatMap({ Int($0) }) else { throw StageError("\"\(line)\" has no \"\(name)\"") }
+        return port
+    }
+}
