@@ -37,13 +37,11 @@ final class History: Sendable {
     /// - Parameters:
     ///   - events: by the keys of their calls.
     ///   - runs: of all handlers.
-    ///   - deadline: of a call, in seconds.
     ///   - mayBreak: whether a call may end without a reply, because its ingress was killed or its caller hung up.
     /// - Returns: what does not hold, one line each.
     func faults(
         events: [String: [Event]],
         runs: [HandlerRun],
-        deadline: Double,
         mayBreak: (Call) -> Bool
     ) -> [String] {
         var faults = Faults()
@@ -59,15 +57,17 @@ final class History: Sendable {
             case .broken, .unanswered:
                 if !mayBreak(call) { faults.add("no reply though its ingress lives", call.key) }
             }
-            if call.secondsOnTheWay > deadline + 0.5, !mayBreak(call) {
-                faults.add("reply later than the deadline and half a second", call.key)
-            }
         }
         let once = Set(self.calls.lazy.filter { $0.node == "once" }.map(\.key))
         for (key, runs) in Dictionary(grouping: runs.filter { once.contains($0.key) }, by: \.key) where runs.count > 1 {
             faults.add("at-most-once handler run \(runs.count) times", key)
         }
         return faults.lines
+    }
+
+    /// Counts the calls of living ingresses whose reply came later than half a second after the deadline, in seconds.
+    func late(deadline: Double, mayBreak: (Call) -> Bool) -> Int {
+        self.calls.count { $0.secondsOnTheWay > deadline + 0.5 && !mayBreak($0) }
     }
 }
 

@@ -112,7 +112,9 @@ extension Scenario {
                 for _ in 0..<self.workers { try await arena.addWorker(slots: self.slots) }
                 try await arena.untilReady()
                 let before = arena.holdings()
-                let findings = try await self.run(arena, isShort)
+                var findings = try await self.run(arena, isShort)
+                let late = arena.history.late(deadline: arena.deadline, mayBreak: findings.mayBreak)
+                findings.expect(inTime: late == 0, isShort, "\(late) replies later than the deadline and half a second")
                 try await row.check(arena, findings, mayRefuse: self.mayRefuse)
                 row.faults += try await arena.leaks(since: before)
             }
@@ -148,7 +150,6 @@ extension Row {
         self.faults += arena.history.faults(
             events: events,
             runs: runs,
-            deadline: arena.deadline,
             mayBreak: findings.mayBreak
         )
         if !mayRefuse, !self.refused.isEmpty { self.faults.append("calls were refused") }

@@ -28,7 +28,11 @@ extension Scenario {
         let right = try await other
         var findings = Findings()
         findings.expect(right.isRight, "\(right.sent - right.answered) calls of the other ingress were not answered")
-        findings.expect(late.isEmpty, "\(late.count) events of the dead ingress were run 6.5 s after its death")
+        findings.expect(
+            inTime: late.isEmpty,
+            isShort,
+            "\(late.count) events of the dead ingress were run 6.5 s after its death"
+        )
         let cancelled = try await arena.database.number(
             "select count(*) from rejoinder.event where state = 'cancelled' and code = 'ingress_lost'"
         )
