@@ -12,6 +12,8 @@ struct InlineQueue: CallQueue {
 
     func enter(_ event: NewEvent, onOutcome: @escaping @Sendable (Outcome) -> Void) { onOutcome(Self.outcome) }
 
+    func replied(to id: EventID, status: Int) {}
+
     func abandon(_ id: EventID) {}
 
     func run() async throws { try await gracefulShutdown() }

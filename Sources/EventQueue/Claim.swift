@@ -10,9 +10,19 @@ package struct Claim: Sendable {
     package let endpoint: String
     package let node: String
     package let payload: [UInt8]
+    /// The traceparent (W3C Trace Context) of the trace that it is part of.
+    package let trace: String?
+    /// How long it was in the queue; nil where it is in no trace.
+    package let waited: Duration?
     /// Which of the worker's lanes it was claimed for, counted from 0.
     package let lane: Int
     let ingress: Int32?
+}
+
+/// When a handler returned, and how long it took: for those who look.
+struct Handled: Sendable {
+    let at: ContinuousClock.Instant
+    let ran: Duration
 }
 
 /// How an attempt ended.

@@ -11,6 +11,12 @@ extension PostgresCall {
         arguments.append(events.map(\.node))
         arguments.append(events.map { Int32(clamping: ($0.deadline - now).milliseconds) })
         arguments.append(json: events.map(\.payload))
+        arguments.append(events.map { (now - $0.received).microseconds })
+        if events.allSatisfy({ $0.trace == nil }) {
+            arguments.appendNull()
+        } else {
+            arguments.append(events.map(\.trace))
+        }
         return PostgresCall(Statements.enqueue, arguments)
     }
 
@@ -18,6 +24,16 @@ extension PostgresCall {
         var arguments = PostgresArguments()
         arguments.append(uuids: ids.map(\.halves))
         return PostgresCall(Statements.results, arguments)
+    }
+
+    static func replied(_ replies: [ReplyLog.Entry], ingress: Int32) -> PostgresCall {
+        let now = ContinuousClock.now
+        var arguments = PostgresArguments()
+        arguments.append(ingress)
+        arguments.append(uuids: replies.map(\.id.halves))
+        arguments.append(replies.map { (now - $0.at).microseconds })
+        arguments.append(replies.map { Int32($0.status) })
+        return PostgresCall(Statements.replied, arguments)
     }
 
     static func abandon(_ events: [(id: EventID, state: String)]) -> PostgresCall {
@@ -42,5 +58,10 @@ extension Duration {
     /// Whole milliseconds, rounded down.
     package var milliseconds: Int64 {
         self.components.seconds * 1000 + self.components.attoseconds / 1_000_000_000_000_000
+    }
+
+    /// Whole microseconds, up to half an hour.
+    var microseconds: Int32 {
+        Int32(clamping: self.components.seconds * 1_000_000 + self.components.attoseconds / 1_000_000_000_000)
     }
 }

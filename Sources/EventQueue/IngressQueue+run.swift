@@ -2,6 +2,7 @@ import Logging
 import PostgresClient
 import ServiceLifecycle
 import Synchronization
+import Tracing
 
 extension IngressQueue: Service {
     /// Keeps the queue going until graceful shutdown (by then every caller must have its reply) or cancellation.
@@ -11,6 +12,7 @@ extension IngressQueue: Service {
                 group.addTask { await self.session.run() }
                 group.addTask { await self.watchOver() }
                 group.addTask { await self.poll() }
+                group.addTask { await self.noteReplies() }
                 group.addTask {
                     await self.deadlines.run { self.finish($0, .expired, abandoningAs: "expired") }
                 }
@@ -19,6 +21,7 @@ extension IngressQueue: Service {
             }
         }
         self.finish(self.state.withLock { Array($0.table.entries.keys) }, .unavailable, abandoningAs: "cancelled")
+        await self.tellReplies()
         await self.session.deregister()
         await self.pool.closeIdle()
     }
@@ -118,6 +121,11 @@ extension IngressQueue: Service {
             if case .failure(let error)? = results.popFirst() {
                 try self.enqueueApart(trip.enqueue, after: error, process, on: connection)
             }
+            if let tracer = self.tracer {
+                for event in trip.enqueue {
+                    if let trace = event.trace { tracer.record("enqueue", of: trace, since: event.received) }
+                }
+            }
         }
         if !trip.results.isEmpty {
             switch results.popFirst() {
@@ -215,6 +223,25 @@ extension IngressQueue: Service {
                 return !state.table.entries.isEmpty
             }
             if waits { self.signal.raise() }
+        }
+    }
+
+    /// Once a second, for those who look at an event's life.
+    private func noteReplies() async {
+        while !Task.isCancelled {
+            try? await Task.sleep(for: .seconds(1))
+            await self.tellReplies()
+        }
+    }
+
+    /// What is not taken is left out: nothing hangs on it.
+    private func tellReplies() async {
+        let replies = self.replies.take()
+        guard !replies.isEmpty, let registration = self.session.registration else { return }
+        do throws(PostgresError) {
+            try await self.pool.execute(.replied(replies, ingress: registration.process))
+        } catch {
+            self.logger.debug("replies were not noted", metadata: ["error": "\(error)"])
         }
     }
 

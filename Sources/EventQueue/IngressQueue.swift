@@ -1,6 +1,7 @@
 package import Logging
 package import PostgresClient
 import Synchronization
+import Tracing
 
 /// The queue as the ingress uses it: hand in an event, await its outcome.
 ///
@@ -33,6 +34,8 @@ package final class IngressQueue: Sendable {
     let state = Mutex(State())
     let deadlines = DeadlineQueue<EventID>()
     let signal = Signal()
+    let replies = ReplyLog()
+    let tracer = EventTrace.tracer
     let session: ProcessSession
 
     /// The queue's views call this process by its name.
@@ -81,6 +84,11 @@ package final class IngressQueue: Sendable {
     /// Harmless when the wait has ended.
     package func abandon(_ id: EventID) {
         self.finish(CollectionOfOne(id), .abandoned, abandoningAs: "cancelled")
+    }
+
+    /// The reply to this event is out.
+    package func replied(to id: EventID, status: Int) {
+        self.replies.note(id, status: status)
     }
 
     func finish(_ ids: some Sequence<EventID>, _ outcome: Outcome, abandoningAs state: String?) {

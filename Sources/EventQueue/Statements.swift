@@ -20,6 +20,7 @@ enum Statements {
     static let recover = make("recover", PackageResources.recover_sql)
     static let register = make("register", PackageResources.register_sql)
     static let release = make("release", PackageResources.release_sql)
+    static let replied = make("replied", PackageResources.replied_sql)
     static let results = make("results", PackageResources.results_sql)
     static let schemaPresent = make("schema_present", PackageResources.schema_present_sql)
     static let secure = make("secure", PackageResources.secure_sql)
@@ -33,7 +34,7 @@ enum Statements {
     /// All that need the schema, for the test that prepares each of them.
     static let all = [
         abandon, answer, attend, claim, deregister, enqueue, heartbeat, held, highWater, mayCall, membership,
-        migrationsApplied, passOn, recover, register, release, results, secure, statusFailures, statusOverview,
+        migrationsApplied, passOn, recover, register, release, replied, results, secure, statusFailures, statusOverview,
         statusWorkers, tidy, unserved, wake,
     ]
 

@@ -44,7 +44,8 @@ extension PostgresCall {
         return PostgresCall(Statements.claim, arguments)
     }
 
-    static func answer(worker: Int32, _ outcomes: [(claim: Claim, outcome: AttemptOutcome)]) -> PostgresCall {
+    static func answer(worker: Int32, _ outcomes: [WorkerTable.Told]) -> PostgresCall {
+        let now = ContinuousClock.now
         var arguments = PostgresArguments()
         arguments.append(worker)
         arguments.append(uuids: outcomes.map(\.claim.id.halves))
@@ -53,13 +54,15 @@ extension PostgresCall {
         arguments.append(json: outcomes.map(\.outcome.answer))
         arguments.append(outcomes.map(\.outcome.reason?.code))
         arguments.append(outcomes.map(\.outcome.reason?.error))
+        arguments.append(outcomes.map { $0.handled.map { (now - $0.at).microseconds } })
+        arguments.append(outcomes.map { $0.handled?.ran.microseconds })
         return PostgresCall(Statements.answer, arguments)
     }
 
     /// The outcomes, and the wake-up for those that are queued again, in a transaction of its own.
     static func concluding(
         worker: Int32,
-        _ outcomes: [(claim: Claim, outcome: AttemptOutcome)]
+        _ outcomes: [WorkerTable.Told]
     ) -> [PostgresCall] {
         let queuedAgain = outcomes.lazy.filter { $0.outcome.isRetry }.map(\.claim.node)
         return [.answer(worker: worker, outcomes)] + (queuedAgain.isEmpty ? [] : [.wake(Array(queuedAgain))])

@@ -1,5 +1,6 @@
 import Logging
 import PostgresClient
+import Tracing
 
 extension WorkerQueue {
     /// Tells outcomes where the disk is slow, on a connection of their own that is made when it is first needed.
@@ -44,7 +45,7 @@ extension WorkerQueue {
     /// Which outcomes the database has not taken: their claims were no longer this worker's.
     func check(
         _ result: Result<PostgresRows, PostgresError>,
-        of outcomes: [(claim: Claim, outcome: AttemptOutcome)],
+        of outcomes: [WorkerTable.Told],
         _ worker: Int32,
         on connection: isolated PostgresConnection
     ) throws(PostgresError) {
@@ -52,8 +53,9 @@ extension WorkerQueue {
         case .success(let rows):
             self.state.withLock { $0.table.answered(waiting: rows.integer(0, 2)) }
             let taken = Set(rows.uuids(0, 0).map(EventID.init))
+            self.trace(outcomes)
             guard taken.count < outcomes.count else { return }
-            for (claim, _) in outcomes where !taken.contains(claim.id) {
+            for (claim, _, _) in outcomes where !taken.contains(claim.id) {
                 self.logger.info(
                     "a late outcome was refused, the event is no longer this worker's",
                     metadata: ["event.id": "\(claim.id)", "attempt": "\(claim.attempt)"]
@@ -64,9 +66,17 @@ extension WorkerQueue {
         }
     }
 
+    private func trace(_ outcomes: [WorkerTable.Told]) {
+        guard let tracer = self.tracer else { return }
+        for (claim, _, handled) in outcomes {
+            guard let trace = claim.trace, let handled else { continue }
+            tracer.record("answer", of: trace, since: handled.at)
+        }
+    }
+
     /// The database refused a batch of outcomes: finds whose fault it is, by halves, and lets the rest through.
     private func answerApart(
-        _ outcomes: [(claim: Claim, outcome: AttemptOutcome)],
+        _ outcomes: [WorkerTable.Told],
         after error: PostgresError,
         _ worker: Int32,
         on connection: isolated PostgresConnection
@@ -79,7 +89,11 @@ extension WorkerQueue {
                 metadata: ["event.id": "\(claim.id)", "node": "\(claim.node)", "error": "\(error)"]
             )
             guard case .answered? = outcomes.first?.outcome else { return }
-            parts = [[(claim, .failed(code: "invalid_reply", error: "the database refused it: \(error.message)"))]]
+            let failure = AttemptOutcome.failed(
+                code: "invalid_reply",
+                error: "the database refused it: \(error.message)"
+            )
+            parts = [[(claim, failure, outcomes.first?.handled)]]
         }
         for part in parts where !part.isEmpty {
             if case .failure(let error)? = try connection.pipeline(PostgresCall.concluding(worker: worker, part)).first

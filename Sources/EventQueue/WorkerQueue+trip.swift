@@ -83,6 +83,8 @@ extension WorkerQueue {
                 endpoint: rows.string(row, 5),
                 node: rows.string(row, 6),
                 payload: rows.bytes(row, 7),
+                trace: rows.optionalString(row, 9),
+                waited: rows.optionalInteger(row, 10, as: Int32.self).map { .microseconds($0) },
                 lane: lane,
                 ingress: rows.optionalInteger(row, 4)
             )

@@ -1,5 +1,6 @@
 package import Logging
 package import PostgresClient
+import Tracing
 
 /// The queue as a worker uses it: it hands out claims, and takes outcomes.
 ///
@@ -36,6 +37,7 @@ package final class WorkerQueue: Sendable {
     let state: Shared<State>
     let session: ProcessSession
     let signal = Signal()
+    let tracer = EventTrace.tracer
     /// Raised when outcomes are to be told apart from the trips.
     let toTell = Signal()
     /// Ends when the worker drains.
@@ -80,10 +82,17 @@ package final class WorkerQueue: Sendable {
     ///
     /// Ignored when the claim has ended already.
     ///
-    /// `freesSlot` is false while the handler still runs, though nobody waits for it: `freeSlot` must follow.
-    package func finish(_ claim: Claim, _ outcome: AttemptOutcome?, freesSlot: Bool = true) {
+    /// `ran` is how long the handler took, which has just returned. `freesSlot` is false while the handler still runs, though
+    /// nobody waits for it: `freeSlot` must follow.
+    package func finish(
+        _ claim: Claim,
+        _ outcome: AttemptOutcome?,
+        ran: Duration? = nil,
+        freesSlot: Bool = true
+    ) {
+        let handled = ran.map { Handled(at: .now, ran: $0) }
         self.state.withLock { state in
-            state.table.finished(claim, outcome)
+            state.table.finished(claim, outcome, handled)
             if freesSlot { state.table.lanes[claim.lane].slotFreed() }
         }
         self.signal.raise()

@@ -18,7 +18,7 @@ struct WorkerTable: Sendable {
         var isQuiet: Bool { self.outcomes.isEmpty && self.steps.allSatisfy { $0.step.attend == nil } }
     }
 
-    typealias Told = (claim: Claim, outcome: AttemptOutcome)
+    typealias Told = (claim: Claim, outcome: AttemptOutcome, handled: Handled?)
 
     /// The connection that tells outcomes apart from the trips.
     private enum Teller {
@@ -65,10 +65,10 @@ struct WorkerTable: Sendable {
     }
 
     /// An attempt has come to its outcome; nil when the database knows it already, or must not be told.
-    mutating func finished(_ claim: Claim, _ outcome: AttemptOutcome?) {
+    mutating func finished(_ claim: Claim, _ outcome: AttemptOutcome?, _ handled: Handled? = nil) {
         guard self.held[claim.id]?.place == claim.place else { return }
         self.held[claim.id] = nil
-        if let outcome { self.outcomes.append((claim, outcome)) }
+        if let outcome { self.outcomes.append((claim, outcome, handled)) }
     }
 
     mutating func nextTrip() -> Trip {

@@ -53,6 +53,16 @@ package struct PostgresArguments: Sendable {
         self.endValue()
     }
 
+    package mutating func append(_ values: [Int32?]) {
+        let hasNulls = values.contains { $0 == nil }
+        self.beginArray(of: .integer, count: values.count, elementBytes: 4, hasNulls: hasNulls)
+        for value in values {
+            self.bytes.append(bigEndian: Int32(value == nil ? -1 : 4))
+            if let value { self.bytes.append(bigEndian: value) }
+        }
+        self.endValue()
+    }
+
     package mutating func append(_ values: [Int64]) {
         self.beginArray(of: .bigint, count: values.count, elementBytes: 8)
         for value in values {

@@ -125,21 +125,30 @@ final class CallHandler: ChannelInboundHandler {
             return
         }
         self.giveBack()
-        let event: NewEvent
+        var event: NewEvent
         do throws(Calls.Refusal) {
             event = try Calls.event(call.head, call.body, call.endpoint, arrived: call.arrived)
         } catch {
             self.state = .idle
             return self.respond(context, .problem(error.problem, detail: error.detail))
         }
+        let trace = CallTrace(event, call.head, self.calls.tracer)
+        event.trace = trace.traceparent
         self.state = .waiting(event.id)
+        self.enter(event, call.endpoint, trace, context)
+    }
+
+    private func enter(_ event: NewEvent, _ endpoint: Endpoint, _ trace: CallTrace, _ context: ChannelHandlerContext) {
         let eventLoop = context.eventLoop
-        let loopBound = NIOLoopBound((self, context), eventLoop: eventLoop)
+        let loopBound = NIOLoopBound((self, context, trace), eventLoop: eventLoop)
         self.calls.queue.enter(event) { outcome in
             eventLoop.execute {
-                let (handler, context) = loopBound.value
+                let (handler, context, trace) = loopBound.value
                 handler.state = .idle
-                handler.respond(context, handler.calls.reply(to: event, call.endpoint, outcome, arrived: call.arrived))
+                let response = handler.calls.reply(to: event, endpoint, outcome, arrived: event.received)
+                handler.respond(context, response)
+                handler.calls.queue.replied(to: event.id, status: Int(response.status.code))
+                trace.end(status: Int(response.status.code))
             }
         }
     }

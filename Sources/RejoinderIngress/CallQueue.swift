@@ -13,6 +13,9 @@ package protocol CallQueue: Service {
 
     /// The caller has gone: ends the wait for the outcome.
     func abandon(_ id: EventID)
+
+    /// The reply to an event is out.
+    func replied(to id: EventID, status: Int)
 }
 
 extension IngressQueue: CallQueue {}

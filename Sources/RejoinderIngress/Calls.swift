@@ -4,6 +4,7 @@ import HaptikWebhook
 import Logging
 import NIOCore
 import NIOHTTP1
+import Tracing
 
 /// What a call is held to, and where it goes: shared by all connections.
 ///
@@ -15,6 +16,7 @@ struct Calls: Sendable {
     let incomplete: Room
     let queue: any CallQueue
     let logger: Logger
+    let tracer = EventTrace.tracer
 
     init(options: IngressOptions, endpoints: EndpointTable, queue: any CallQueue, logger: Logger) {
         self.endpoints = endpoints
@@ -66,6 +68,7 @@ struct Calls: Sendable {
             endpoint: endpoint.path,
             node: envelope.node,
             payload: body,
+            received: arrived,
             deadline: arrived + endpoint.deadline
         )
     }

@@ -27,6 +27,11 @@ public struct HandlerContext: Sendable {
         return logger
     }
 
+    /// The traceparent (W3C Trace Context) of the trace that the call is part of, for requests that the handler makes.
+    ///
+    /// With a tracer in the program, the task's `ServiceContext` has it too.
+    public let traceparent: String?
+
     private let node: String?
     private let base: Logger
 
@@ -43,16 +48,30 @@ public struct HandlerContext: Sendable {
             attempt: attempt,
             deadline: deadline,
             endpoint: endpoint,
+            traceparent: nil,
             node: nil,
             logger: logger
         )
     }
 
-    init(
+    init(_ claim: Claim, logger: Logger) {
+        self.init(
+            eventID: claim.id,
+            attempt: claim.attempt,
+            deadline: claim.deadline,
+            endpoint: claim.endpoint,
+            traceparent: claim.trace,
+            node: claim.node,
+            logger: logger
+        )
+    }
+
+    private init(
         eventID: EventID,
         attempt: Int,
         deadline: ContinuousClock.Instant,
         endpoint: String,
+        traceparent: String?,
         node: String?,
         logger: Logger
     ) {
@@ -60,6 +79,7 @@ public struct HandlerContext: Sendable {
         self.attempt = attempt
         self.deadline = deadline
         self.endpoint = endpoint
+        self.traceparent = traceparent
         self.node = node
         self.base = logger
     }

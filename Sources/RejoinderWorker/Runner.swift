@@ -2,6 +2,7 @@ import EventQueue
 import HaptikWebhook
 import Logging
 import Synchronization
+import Tracing
 
 /// Runs handlers: one task per claim, cancelled at its deadline or when nobody waits for it any more.
 ///
@@ -23,6 +24,7 @@ final class Runner: Sendable {
     /// By node.
     private let paces = Mutex<[String: Pace]>([:])
     private let deadlines = DeadlineQueue<Limit>()
+    private let tracer = EventTrace.tracer
 
     private struct Limit: Sendable {
         enum Kind: Sendable { case deadline, timeLimit, overrun }
@@ -82,8 +84,9 @@ final class Runner: Sendable {
         let work: @Sendable () async -> Void = {
             let start = ContinuousClock.now
             let outcome = await self.attempt(claim, handle)
-            self.paces.withLock { $0[claim.node, default: Pace()].took(.now - start) }
-            self.end(claim, outcome)
+            let ran = ContinuousClock.now - start
+            self.paces.withLock { $0[claim.node, default: Pace()].took(ran) }
+            self.end(claim, outcome, ran: ran)
         }
         let start = ContinuousClock.now
         guard self.paces.withLock({ $0[claim.node]?.startsHere(at: start) ?? false }) else {
@@ -99,17 +102,10 @@ final class Runner: Sendable {
         guard let handle else {
             return .failed(code: "no_handler", error: "this worker has no handler for the node")
         }
-        let context = HandlerContext(
-            eventID: claim.id,
-            attempt: claim.attempt,
-            deadline: claim.deadline,
-            endpoint: claim.endpoint,
-            node: claim.node,
-            logger: self.logger
-        )
+        let context = HandlerContext(claim, logger: self.logger)
         do {
             let event = try WebhookEvent(parsing: claim.payload)
-            switch try await handle.body(event, context).kind {
+            switch try await self.tracing(claim, { try await handle.body(event, context) }).kind {
             case .reply(let reply):
                 if reply.detailsCharacters > 500 {
                     context.logger.warning("the reply's details have over 500 characters, Haptik may refuse them")
@@ -131,6 +127,23 @@ final class Runner: Sendable {
         }
     }
 
+    /// Runs a handler in a span of its event's trace, after one for the time in the queue.
+    private func tracing(
+        _ claim: Claim,
+        _ body: () async throws -> HandlerOutcome
+    ) async throws -> HandlerOutcome {
+        guard let tracer = self.tracer, let trace = claim.trace else { return try await body() }
+        let context = EventTrace.context(of: trace)
+        if let waited = claim.waited {
+            tracer.startSpan("queue", context: context, at: DefaultTracerClock.Timestamp(waited)).end()
+        }
+        return try await tracer.withAnySpan("handle \(claim.node)", context: context, ofKind: .consumer) { span in
+            span.attributes["rejoinder.event.id"] = "\(claim.id)"
+            span.attributes["rejoinder.attempt"] = claim.attempt
+            return try await body()
+        }
+    }
+
     /// A moment before the next attempt, longer each time: what failed just now would likely fail again.
     private static func pause(after claim: Claim) async {
         let upper = Duration.milliseconds(100) * (1 << min(claim.attempt - 1, 5))
@@ -143,9 +156,9 @@ final class Runner: Sendable {
     }
 
     /// The handler has returned.
-    private func end(_ claim: Claim, _ outcome: AttemptOutcome) {
+    private func end(_ claim: Claim, _ outcome: AttemptOutcome, ran: Duration) {
         if self.take(claim) != nil {
-            self.queue.finish(claim, outcome)
+            self.queue.finish(claim, outcome, ran: ran)
         } else {
             self.queue.freeSlot(of: claim)
         }

@@ -1,9 +1,11 @@
 import ArgumentParser
 import EventQueue
 import Logging
+import OTLPTracing
 import PostgresClient
 import ServiceLifecycle
 import Settings
+import Tracing
 import UnixSignals
 
 #if canImport(FoundationEssentials)
@@ -90,6 +92,8 @@ struct WorkerCommand<Program: WorkerProgram>: AsyncParsableCommand {
         )
         let name = try settings.optional(WorkerSettings.name) ?? Program.name
         let logger = Logger.program(name, level: try settings.required(CommonSettings.logLevel))
+        let traces = try OTLPExporter(environment: environment, service: name, name: name, logger: logger)
+        if let traces { InstrumentationSystem.bootstrap(traces.tracer) }
         let worker = Worker(
             handlers: Program().handlers,
             databaseURL: CommonSettings.databaseURL(in: environment),
@@ -104,8 +108,10 @@ struct WorkerCommand<Program: WorkerProgram>: AsyncParsableCommand {
             // Away is not wrong: the worker waits for it.
             logger.warning("starting without the database", metadata: ["error": "\(error)"])
         }
+        var services: [any Service] = [worker]
+        if let traces { services.insert(traces, at: 0) }
         var configuration = ServiceGroupConfiguration(
-            services: [worker],
+            services: services,
             gracefulShutdownSignals: [.sigterm, .sigint],
             logger: logger
         )

@@ -1,10 +1,12 @@
 import ArgumentParser
 import EventQueue
 import Logging
+import OTLPTracing
 import PostgresClient
 import RejoinderIngress
 import ServiceLifecycle
 import Settings
+import Tracing
 import UnixSignals
 
 #if canImport(FoundationEssentials)
@@ -36,6 +38,13 @@ struct IngressCommand: AsyncParsableCommand {
             for variable in IngressSettings.unknownVariables(in: environment) {
                 logger.warning("a variable that nothing reads, is it mistyped?", metadata: ["variable": "\(variable)"])
             }
+            let traces = try OTLPExporter(
+                environment: environment,
+                service: "rejoinder-ingress",
+                name: name,
+                logger: logger
+            )
+            if let traces { InstrumentationSystem.bootstrap(traces.tracer) }
             let database = Database.configuration("rejoinder-\(name)")
             do {
                 try await Database.withConnection(database.direct.careful, needingSession: false, logger: logger) {
@@ -61,13 +70,15 @@ struct IngressCommand: AsyncParsableCommand {
                 logger: logger,
                 started: file?.values ?? [:]
             )
-            try await Self.run(ingress, reload, options, logger)
+            var besides: [any Service] = [reload]
+            if let traces { besides.insert(traces, at: 0) }
+            try await Self.run(ingress, besides, options, logger)
         }
     }
 
     private static func run(
         _ ingress: Ingress,
-        _ reload: IngressReload,
+        _ besides: [any Service],
         _ options: IngressOptions,
         _ logger: Logger
     ) async throws {
@@ -77,7 +88,7 @@ struct IngressCommand: AsyncParsableCommand {
             throw SettingError("the certificate or its key can't be used: \(error)")
         }
         var configuration = ServiceGroupConfiguration(
-            services: [reload] + services,
+            services: besides + services,
             gracefulShutdownSignals: [.sigterm, .sigint],
             logger: logger
         )

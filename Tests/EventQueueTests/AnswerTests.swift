@@ -4,7 +4,7 @@ import Testing
 
 @testable import EventQueue
 
-@Suite("Outcomes are accepted from whoever holds the claim", .timeLimit(.minutes(3)))
+@Suite("Outcomes are accepted from whoever holds the claim", .timeLimit(.minutes(10)))
 struct AnswerTests {
     private let reply = Array(#"{"status":true,  "response":["é \u0000"]}"#.utf8)
 

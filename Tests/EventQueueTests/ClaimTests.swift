@@ -4,7 +4,7 @@ import Testing
 
 @testable import EventQueue
 
-@Suite("Claims", .timeLimit(.minutes(3)))
+@Suite("Claims", .timeLimit(.minutes(10)))
 struct ClaimTests {
     @Test("twenty that claim at once get each of 2,000 events exactly once")
     func exclusive() async throws {

@@ -3,7 +3,7 @@ import Testing
 
 @testable import EventQueue
 
-@Suite("The queue of deadlines", .timeLimit(.minutes(3)))
+@Suite("The queue of deadlines", .timeLimit(.minutes(10)))
 struct DeadlineQueueTests {
     private let start = ContinuousClock.now
 

@@ -4,7 +4,7 @@ import Testing
 
 @testable import EventQueue
 
-@Suite("Only what must wait for the disk does", .timeLimit(.minutes(3)))
+@Suite("Only what must wait for the disk does", .timeLimit(.minutes(10)))
 struct DurabilityTests {
     private let id = EventID()
 

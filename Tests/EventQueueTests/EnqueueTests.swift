@@ -4,7 +4,7 @@ import Testing
 
 @testable import EventQueue
 
-@Suite("Events are enqueued", .timeLimit(.minutes(3)))
+@Suite("Events are enqueued", .timeLimit(.minutes(10)))
 struct EnqueueTests {
     @Test("a batch is stored as it came, with a deadline on the database's clock")
     func stored() async throws {

@@ -3,7 +3,7 @@ import Testing
 
 @testable import EventQueue
 
-@Suite("The id of an event", .timeLimit(.minutes(3)))
+@Suite("The id of an event", .timeLimit(.minutes(10)))
 struct EventIDTests {
     @Test("it is a UUIDv7: version, variant, and increasing with time")
     func bits() {

@@ -5,7 +5,7 @@ import Testing
 
 @testable import EventQueue
 
-@Suite("No fault of a connection or the server costs an answer", .timeLimit(.minutes(3)))
+@Suite("No fault of a connection or the server costs an answer", .timeLimit(.minutes(10)))
 struct FaultTests {
     @Test("all backends are terminated while 200 wait and their handlers run")
     func allBackends() async throws {

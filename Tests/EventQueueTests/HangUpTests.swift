@@ -5,7 +5,7 @@ import Testing
 
 @testable import EventQueue
 
-@Suite("A caller may hang up at any time", .timeLimit(.minutes(3)))
+@Suite("A caller may hang up at any time", .timeLimit(.minutes(10)))
 struct HangUpTests {
     @Test("before its event is registered")
     func before() async throws {

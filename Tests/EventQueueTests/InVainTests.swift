@@ -4,7 +4,7 @@ import Testing
 
 @testable import EventQueue
 
-@Suite("A caller that waits in vain is told so", .timeLimit(.minutes(3)))
+@Suite("A caller that waits in vain is told so", .timeLimit(.minutes(10)))
 struct InVainTests {
     private func limits(_ change: (inout IngressQueue.Limits) -> Void) -> IngressQueue.Limits {
         var limits = IngressQueue.Limits()

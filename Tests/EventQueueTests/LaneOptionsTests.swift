@@ -4,7 +4,7 @@ import Testing
 
 @testable import EventQueue
 
-@Suite("Lanes as the database reads them", .timeLimit(.minutes(3)))
+@Suite("Lanes as the database reads them", .timeLimit(.minutes(10)))
 struct LaneOptionsTests {
     @Test("names of any kind, the catch-all and the exclusions arrive unchanged")
     func register() async throws {

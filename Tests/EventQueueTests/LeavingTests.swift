@@ -4,7 +4,7 @@ import Testing
 
 @testable import EventQueue
 
-@Suite("A worker leaves in order, or is missed", .timeLimit(.minutes(3)))
+@Suite("A worker leaves in order, or is missed", .timeLimit(.minutes(10)))
 struct LeavingTests {
     @Test("draining, it claims nothing more, finishes what it holds, and leaves the rest to others")
     func drain() async throws {

@@ -4,7 +4,7 @@ import Testing
 
 @testable import EventQueue
 
-@Suite("The tables of an event's life", .timeLimit(.minutes(3)))
+@Suite("The tables of an event's life", .timeLimit(.minutes(10)))
 struct LiveTests {
     /// How many rows of `live` a transaction updated, and how many of them with no new entry in any index.
     private func updates(

@@ -4,7 +4,7 @@ import Testing
 
 @testable import EventQueue
 
-@Suite("What an operator does from psql", .timeLimit(.minutes(3)))
+@Suite("What an operator does from psql", .timeLimit(.minutes(10)))
 struct OperatorTests {
     private struct Scene {
         let psql: PostgresConnection

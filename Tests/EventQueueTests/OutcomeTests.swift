@@ -4,7 +4,7 @@ import Testing
 
 @testable import EventQueue
 
-@Suite("A caller gets the outcome of its event", .timeLimit(.minutes(3)))
+@Suite("A caller gets the outcome of its event", .timeLimit(.minutes(10)))
 struct OutcomeTests {
     @Test("a worker's answer, byte for byte")
     func answered() async throws {

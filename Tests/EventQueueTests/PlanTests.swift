@@ -4,7 +4,7 @@ import Testing
 
 @testable import EventQueue
 
-@Suite("The hot functions ride on their indexes, whatever the statistics", .timeLimit(.minutes(3)))
+@Suite("The hot functions ride on their indexes, whatever the statistics", .timeLimit(.minutes(10)))
 struct PlanTests {
     /// A database that was never analysed, and whose queue many events have gone through.
     private func withLongTable(

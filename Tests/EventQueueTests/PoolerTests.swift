@@ -5,7 +5,7 @@ import Testing
 
 @testable import EventQueue
 
-@Suite("By way of a transaction pooler", .timeLimit(.minutes(3)))
+@Suite("By way of a transaction pooler", .timeLimit(.minutes(10)))
 struct PoolerTests {
     @Test("the queue does all that it does without: what needs a session goes to PostgreSQL itself")
     func path() async throws {

@@ -4,7 +4,7 @@ import Testing
 
 @testable import EventQueue
 
-@Suite("What the dead leave behind is found", .timeLimit(.minutes(3)))
+@Suite("What the dead leave behind is found", .timeLimit(.minutes(10)))
 struct RecoveryTests {
     /// A worker that holds one event of the ingress, and a third party that recovers.
     private func withWorker(

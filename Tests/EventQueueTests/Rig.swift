@@ -62,7 +62,13 @@ final class RunningWorker: Sendable {
             await queue.run { event in
                 switch event {
                 case .claimed(let claims):
-                    for claim in claims { Task { queue.finish(claim, await handle(claim)) } }
+                    for claim in claims {
+                        Task {
+                            let start = ContinuousClock.now
+                            let outcome = await handle(claim)
+                            queue.finish(claim, outcome, ran: .now - start)
+                        }
+                    }
                 case .cancelled(let id):
                     cancelled.send(id)
                 }

@@ -5,7 +5,7 @@ import Testing
 
 @testable import EventQueue
 
-@Suite("A login can do its role's job, and nothing else", .timeLimit(.minutes(3)))
+@Suite("A login can do its role's job, and nothing else", .timeLimit(.minutes(10)))
 struct RoleTests {
     /// What somebody else may call, with arguments that do no harm.
     private static let calls: [(sql: String, roles: Set<QueueRole>)] = [

@@ -4,7 +4,7 @@ import Testing
 
 @testable import EventQueue
 
-@Suite("The schema is made and checked", .timeLimit(.minutes(3)))
+@Suite("The schema is made and checked", .timeLimit(.minutes(10)))
 struct SchemaTests {
     @Test("from an empty database all migrations are applied, a second time none")
     func fromEmpty() async throws {

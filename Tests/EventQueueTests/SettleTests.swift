@@ -4,7 +4,7 @@ import Testing
 
 @testable import EventQueue
 
-@Suite("Ingresses are told what has become of their events", .timeLimit(.minutes(3)))
+@Suite("Ingresses are told what has become of their events", .timeLimit(.minutes(10)))
 struct SettleTests {
     private struct Scene {
         let connection: PostgresConnection
@@ -207,15 +207,16 @@ struct SettleTests {
                 ]
             try await scene.connection.enqueue(outcomes.map { _ in .sample() }, ingress: scene.ingresses[0])
             let claims = try await scene.connection.claim(scene.worker, count: outcomes.count)
-            let foreign = (claim: Claim.sample(place: 1, ingress: scene.ingresses[0]), outcome: self.answer(bytes: 9))
-            let concluded = zip(claims, outcomes).map { (claim: $0, outcome: $1) }
+            let stranger = Claim.sample(place: 1, ingress: scene.ingresses[0])
+            let foreign = (claim: stranger, outcome: self.answer(bytes: 9), handled: Handled?.none)
+            let concluded = zip(claims, outcomes).map { (claim: $0, outcome: $1, handled: Handled?.none) }
             let rows = try await scene.connection.execute(.answer(worker: scene.worker, concluded + [foreign]))
             #expect(Set(rows.uuids(0, 0).map(EventID.init)) == Set(claims.map(\.id)))
             let states = Dictionary(grouping: rows.strings(0, 1), by: \.self).mapValues(\.count)
             #expect(states == ["answered": 302, "failed": 1, "expired": 1, "queued": 1])
 
             let inOneCall = self.settled(try await scene.payloads())
-            try await scene.settle(concluded)
+            try await scene.settle(concluded.map { ($0.claim, $0.outcome) })
             let apart = self.settled(try await scene.payloads())
             #expect(inOneCall.count == outcomes.count - 1)
             #expect(Set(inOneCall) == Set(apart))

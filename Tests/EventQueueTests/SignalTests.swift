@@ -18,7 +18,7 @@ private actor Home {
     }
 }
 
-@Suite("A signal wakes the one that waits", .timeLimit(.minutes(3)))
+@Suite("A signal wakes the one that waits", .timeLimit(.minutes(10)))
 struct SignalTests {
     @Test("what was raised before, however often, is one")
     func before() async throws {

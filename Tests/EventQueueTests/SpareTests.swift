@@ -4,7 +4,7 @@ import Testing
 
 @testable import EventQueue
 
-@Suite("Few idle lanes listen", .timeLimit(.minutes(3)))
+@Suite("Few idle lanes listen", .timeLimit(.minutes(10)))
 struct SpareTests {
     /// Workers with a lane each, all of them idle.
     private func idleWorkers(

@@ -4,7 +4,7 @@ import Testing
 
 @testable import EventQueue
 
-@Suite("The statements of the clients fit the schema", .timeLimit(.minutes(3)))
+@Suite("The statements of the clients fit the schema", .timeLimit(.minutes(10)))
 struct StatementTests {
     /// What the Swift code sends to each statement and reads from it.
     private static let signatures: [String: (parameters: String, columns: String)] = [
@@ -12,7 +12,7 @@ struct StatementTests {
         "attend": ("{integer,text}", "void"),
         "claim": (
             "{integer,text[],integer,bigint,text[],integer,boolean,integer,text}",
-            "uuid,bigint,smallint,integer,integer,text,text,json,boolean"
+            "uuid,bigint,smallint,integer,integer,text,text,json,boolean,text,integer"
         ),
         "deregister": ("{integer}", "void"),
         "heartbeat": ("{integer,integer}", "boolean,boolean,boolean"),
@@ -25,6 +25,7 @@ struct StatementTests {
         "recover": ("{bigint,boolean}", "integer,integer,integer,bigint"),
         "register": ("{text,text,text,integer,text,jsonb,integer,boolean}", "integer,integer[]"),
         "release": ("{integer,uuid[],bigint[]}", "integer"),
+        "replied": ("{integer,uuid[],integer[],integer[]}", "void"),
         "results": ("{uuid[]}", "uuid,text,smallint,text,json"),
         "secure": ("{}", "text[]"),
         "status_failures": ("{bigint}", "text,text,text,text,text,text,text"),
@@ -84,8 +85,8 @@ struct StatementTests {
             )
             #expect(
                 prepared == [
-                    ["answer", "{integer,uuid[],bigint[],text[],json[],text[],text[]}"],
-                    ["enqueue", "{integer,uuid[],text[],text[],integer[],json[]}"],
+                    ["answer", "{integer,uuid[],bigint[],text[],json[],text[],text[],integer[],integer[]}"],
+                    ["enqueue", "{integer,uuid[],text[],text[],integer[],json[],integer[],text[]}"],
                 ]
             )
         }

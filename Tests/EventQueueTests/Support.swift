@@ -34,6 +34,8 @@ extension Claim {
             endpoint: "/webhook",
             node: node,
             payload: [],
+            trace: nil,
+            waited: nil,
             lane: 0,
             ingress: ingress
         )
@@ -150,6 +152,8 @@ extension PostgresConnection {
                 endpoint: rows.string(row, 5),
                 node: rows.string(row, 6),
                 payload: rows.bytes(row, 7),
+                trace: nil,
+                waited: nil,
                 lane: 0,
                 ingress: rows.optionalInteger(row, 4)
             )
@@ -164,9 +168,10 @@ extension PostgresConnection {
     ) throws(PostgresError) -> [EventID: String] {
         let function = PostgresStatement(
             name: "test answer",
-            sql: "select id, state::text from rejoinder.answer($1, $2, $3, $4, $5, $6, $7)"
+            sql: "select id, state::text from rejoinder.answer($1, $2, $3, $4, $5, $6, $7, $8, $9)"
         )
-        let rows = try self.execute(PostgresCall(function, PostgresCall.answer(worker: worker, outcomes).arguments))
+        let told = outcomes.map { (claim: $0.claim, outcome: $0.outcome, handled: Handled?.none) }
+        let rows = try self.execute(PostgresCall(function, PostgresCall.answer(worker: worker, told).arguments))
         return Dictionary(
             uniqueKeysWithValues: (0..<rows.count).map { (EventID(rows.uuid($0, 0)), rows.string($0, 1)) }
         )

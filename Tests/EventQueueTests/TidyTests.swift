@@ -4,7 +4,7 @@ import Testing
 
 @testable import EventQueue
 
-@Suite("Housekeeping", .timeLimit(.minutes(3)))
+@Suite("Housekeeping", .timeLimit(.minutes(10)))
 struct TidyTests {
     /// The last day for which there is a partition, as that is named.
     private static let lastDay = "to_char((clock_timestamp() + '2 days') at time zone 'UTC', 'YYYYMMDD')"

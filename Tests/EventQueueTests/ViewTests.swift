@@ -4,7 +4,7 @@ import Testing
 
 @testable import EventQueue
 
-@Suite("What one sees from psql", .timeLimit(.minutes(3)))
+@Suite("What one sees from psql", .timeLimit(.minutes(10)))
 struct ViewTests {
     /// Of use to the other functions alone.
     private static let inner: Set = [

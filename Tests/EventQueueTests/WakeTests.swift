@@ -4,7 +4,7 @@ import Testing
 
 @testable import EventQueue
 
-@Suite("Wake one who sleeps, never one who is awake", .timeLimit(.minutes(3)))
+@Suite("Wake one who sleeps, never one who is awake", .timeLimit(.minutes(10)))
 struct WakeTests {
     /// Workers with one lane each, each on a connection of its own that listens.
     private struct Sleeper {
@@ -165,7 +165,9 @@ struct WakeTests {
             #expect(try await busy.connection.release(busy.process, claims) == 1)
             #expect(try await idle.told.next() == "wake \(idle.lane)")
             let again = try #require(try await busy.connection.claim(busy.process, .sample(["a"])).first)
-            let retried = [(claim: again, outcome: AttemptOutcome.retry(code: "again", error: ""))]
+            let retried = [
+                (claim: again, outcome: AttemptOutcome.retry(code: "again", error: ""), handled: Handled?.none)
+            ]
             for call in PostgresCall.concluding(worker: busy.process, retried) {
                 try await busy.connection.execute(call)
             }

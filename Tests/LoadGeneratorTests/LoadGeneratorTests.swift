@@ -3,7 +3,7 @@ import LoadGenerator
 import Testing
 
 /// The generator against a real server: what becomes of each call is counted as what it is.
-@Suite("loads", .timeLimit(.minutes(1)))
+@Suite("loads", .timeLimit(.minutes(10)))
 struct LoadGeneratorTests {
     /// Makes so many calls with the bodies `1`, `2`, `3` …, and expects each body back.
     private func load(

@@ -7,7 +7,7 @@ import Glibc
 import Darwin
 #endif
 
-@Suite("A private cluster doesn't outlive its process", .serialized, .timeLimit(.minutes(2)))
+@Suite("A private cluster doesn't outlive its process", .serialized, .timeLimit(.minutes(10)))
 struct ExitTests {
     @Test("after SIGKILL the server is stopped and, when so asked, its folder deleted")
     func killed() async throws {

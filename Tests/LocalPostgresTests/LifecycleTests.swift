@@ -7,7 +7,7 @@ import FoundationEssentials
 import Foundation
 #endif
 
-@Suite("A private cluster lives and ends", .serialized, .timeLimit(.minutes(2)))
+@Suite("A private cluster lives and ends", .serialized, .timeLimit(.minutes(10)))
 struct LifecycleTests {
     @Test("a start from nothing answers over the socket and over TCP; a stop ends it; a removal deletes it")
     func fromNothing() async throws {

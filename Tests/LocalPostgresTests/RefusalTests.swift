@@ -13,7 +13,7 @@ import Glibc
 import Darwin
 #endif
 
-@Suite("A private cluster says clearly what it can't do", .serialized, .timeLimit(.minutes(2)))
+@Suite("A private cluster says clearly what it can't do", .serialized, .timeLimit(.minutes(10)))
 struct RefusalTests {
     @Test("a second start refuses and harms nothing; of two at once one wins")
     func secondStart() async throws {

@@ -2,7 +2,7 @@ import PostgresClient
 import TestSupport
 import Testing
 
-@Suite("Every type of argument arrives as it was sent", .timeLimit(.minutes(3)))
+@Suite("Every type of argument arrives as it was sent", .timeLimit(.minutes(10)))
 struct ArgumentTests {
     private func round(
         _ sql: String,

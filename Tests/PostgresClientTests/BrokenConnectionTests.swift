@@ -2,7 +2,7 @@ import PostgresClient
 import TestSupport
 import Testing
 
-@Suite("A connection that breaks says so, and never hangs", .timeLimit(.minutes(3)))
+@Suite("A connection that breaks says so, and never hangs", .timeLimit(.minutes(10)))
 struct BrokenConnectionTests {
     private func backend(of connection: PostgresConnection) async throws -> String {
         try #require(try await connection.query("select pg_backend_pid()::text").first?.first ?? nil)

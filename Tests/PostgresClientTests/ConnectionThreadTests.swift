@@ -104,7 +104,7 @@ private final class Ends: Sendable {
     }
 }
 
-@Suite("A connection's thread", .timeLimit(.minutes(3)))
+@Suite("A connection's thread", .timeLimit(.minutes(10)))
 struct ConnectionThreadTests {
     @Test("jobs run in the order in which they came, on one thread")
     func order() async throws {

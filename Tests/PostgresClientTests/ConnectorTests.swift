@@ -4,7 +4,7 @@ import Testing
 
 @testable import PostgresClient
 
-@Suite("A connector keeps trying, and says so once", .timeLimit(.minutes(3)))
+@Suite("A connector keeps trying, and says so once", .timeLimit(.minutes(10)))
 struct ConnectorTests {
     @Test("many tries are one line in the log, and the return another")
     func oneLine() async throws {

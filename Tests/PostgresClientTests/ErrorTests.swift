@@ -2,7 +2,7 @@ import PostgresClient
 import TestSupport
 import Testing
 
-@Suite("Errors say what happened, and quote no values", .timeLimit(.minutes(3)))
+@Suite("Errors say what happened, and quote no values", .timeLimit(.minutes(10)))
 struct ErrorTests {
     @Test("a server's error carries SQLSTATE, severity, detail and hint; its description only the message")
     func fields() async throws {

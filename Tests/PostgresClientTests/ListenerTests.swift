@@ -2,7 +2,7 @@ import PostgresClient
 import TestSupport
 import Testing
 
-@Suite("A listener hears everything while it is connected, and comes back", .timeLimit(.minutes(3)))
+@Suite("A listener hears everything while it is connected, and comes back", .timeLimit(.minutes(10)))
 struct ListenerTests {
     private enum Heard: Equatable {
         case connected(String)

@@ -2,7 +2,7 @@ import PostgresClient
 import TestSupport
 import Testing
 
-@Suite("Calls in one round trip are transactions of their own", .timeLimit(.minutes(3)))
+@Suite("Calls in one round trip are transactions of their own", .timeLimit(.minutes(10)))
 struct PipelineTests {
     private func call(_ sql: String) -> PostgresCall { PostgresCall(PostgresStatement(name: sql, sql: sql)) }
 

@@ -12,7 +12,7 @@ private final class Gauge: Sendable {
     func add(_ number: Int) { self.counts.withLock { $0 = ($0.now + number, max($0.most, $0.now + number)) } }
 }
 
-@Suite("A pool lends connections", .timeLimit(.minutes(3)))
+@Suite("A pool lends connections", .timeLimit(.minutes(10)))
 struct PoolTests {
     private func pool(_ database: TestDatabase, size: Int) -> PostgresPool {
         PostgresPool(PostgresConnector(database.configuration, logger: .silent), size: size)

@@ -17,6 +17,7 @@ struct CallHandlerTests {
         struct State {
             var entered: [(event: NewEvent, onOutcome: @Sendable (Outcome) -> Void)] = []
             var abandoned: [EventID] = []
+            var replied: [(id: EventID, status: Int)] = []
         }
 
         let state = Mutex(State())
@@ -27,6 +28,8 @@ struct CallHandlerTests {
         }
 
         func abandon(_ id: EventID) { self.state.withLock { $0.abandoned.append(id) } }
+
+        func replied(to id: EventID, status: Int) { self.state.withLock { $0.replied.append((id, status)) } }
 
         func run() async throws {}
     }

@@ -63,11 +63,13 @@ comment on column rejoinder.node.takes is 'Median time of a handler''s run in th
 -- What was received. Partitioned by the time inside its UUIDv7. The payload is the exact signed text: json, never jsonb.
 create table rejoinder.received (
     id          uuid        not null primary key,
+    received_at timestamptz not null default clock_timestamp(),
     enqueued_at timestamptz not null,
     deadline    timestamptz not null,
     ingress     integer,
     endpoint    text        not null,
     node        text        not null,
+    trace       text,
     payload     json        not null
 ) partition by range (id);
 
@@ -107,7 +109,9 @@ create table rejoinder.outcome (
     worker       integer,
     enqueued_at  timestamptz     not null,
     claimed_at   timestamptz,
+    handled_at   timestamptz,
     finished_at  timestamptz     not null,
+    handler_ms   real,
     node         text            not null,
     code         text,
     error        text,
@@ -116,9 +120,21 @@ create table rejoinder.outcome (
     constraint answered_has_an_answer check (state <> 'answered' or answer is not null)
 ) partition by range (id);
 
+-- When the ingress wrote which reply: the last step of an event's life, told afterwards and by the thousand. It is for those
+-- who look, nothing hangs on it: a crash of the database empties it, and what an ingress had not told yet dies with it.
+create table rejoinder.reply (
+    id         uuid        not null,
+    replied_at timestamptz not null,
+    ingress    integer     not null,
+    status     smallint    not null
+) partition by range (id);
+
+create index reply_id on rejoinder.reply using brin (id) with (pages_per_range = 16, autosummarize = on);
+
 -- Ids from a clock that is days off land here, and are served all the same.
 create table rejoinder.received_default partition of rejoinder.received default;
 create table rejoinder.outcome_default partition of rejoinder.outcome default;
+create unlogged table rejoinder.reply_default partition of rejoinder.reply default;
 
 -- The three as one, but for the payload. To search by time: where id >= rejoinder.id_at(now() - interval '1 hour').
 create view rejoinder.event as
@@ -130,12 +146,16 @@ select r.id,
        l.at_most_once,
        r.ingress,
        coalesce(l.worker, o.worker) as worker,
+       r.received_at,
        coalesce(l.enqueued_at, r.enqueued_at) as enqueued_at,
        coalesce(l.deadline, r.deadline) as deadline,
        coalesce(l.claimed_at, o.claimed_at) as claimed_at,
+       o.handled_at,
        o.finished_at,
+       o.handler_ms,
        r.endpoint,
        r.node,
+       r.trace,
        coalesce(l.code, o.code) as code,
        coalesce(l.error, o.error) as error,
        o.answer

@@ -1,9 +1,11 @@
--- The path of an event: enqueue, claim, answer, results; and off the path: held, release, abandon.
+-- The path of an event: enqueue, claim, answer, results; and off the path: held, release, abandon, replied.
 
 -- Inserts a batch. Enqueueing an event again is harmless, whatever has become of it in the meantime.
--- time_left is in milliseconds: the deadline is reckoned on the database's clock alone.
+-- time_left is in milliseconds: the deadline is reckoned on the database's clock alone. "ago" is how many microseconds ago
+-- each was received, "traces" the traceparent (W3C Trace Context) that it goes on with; both are for those who look.
 create function rejoinder.enqueue(
-    ingress integer, ids uuid[], endpoints text[], nodes text[], time_left integer[], payloads json[]
+    ingress integer, ids uuid[], endpoints text[], nodes text[], time_left integer[], payloads json[],
+    ago integer[] default null, traces text[] default null
 ) returns void
 language plpgsql
 set enable_seqscan = off
@@ -24,9 +26,11 @@ begin
         insert into rejoinder.node (name) select n from unnest(nodes) as n on conflict do nothing;
     end if;
     with new as (
-        insert into rejoinder.received (id, enqueued_at, deadline, ingress, endpoint, node, payload)
-        select u.id, started, started + u.time_left * interval '1 millisecond', enqueue.ingress, u.endpoint, u.node, u.payload
-          from unnest(ids, endpoints, nodes, time_left, payloads) as u (id, endpoint, node, time_left, payload)
+        insert into rejoinder.received (id, received_at, enqueued_at, deadline, ingress, endpoint, node, trace, payload)
+        select u.id, started - coalesce(u.ago, 0) * interval '1 microsecond', started,
+               started + u.time_left * interval '1 millisecond', enqueue.ingress, u.endpoint, u.node, u.trace, u.payload
+          from unnest(ids, endpoints, nodes, time_left, payloads, ago, traces)
+               as u (id, endpoint, node, time_left, payload, ago, trace)
             on conflict do nothing
         returning id, deadline, endpoint, node
     )
@@ -37,11 +41,12 @@ end $$;
 
 -- What an ingress calls: enqueue(), and when that has committed wake(), in one round trip and one statement.
 create procedure rejoinder.enqueue_and_wake(
-    ingress integer, ids uuid[], endpoints text[], nodes text[], time_left integer[], payloads json[]
+    ingress integer, ids uuid[], endpoints text[], nodes text[], time_left integer[], payloads json[],
+    ago integer[] default null, traces text[] default null
 )
 language plpgsql as $$
 begin
-    perform rejoinder.enqueue(ingress, ids, endpoints, nodes, time_left, payloads);
+    perform rejoinder.enqueue(ingress, ids, endpoints, nodes, time_left, payloads, ago, traces);
     commit;
     perform rejoinder.wake(array(select distinct n from unnest(nodes) as n));
 end $$;
@@ -57,6 +62,8 @@ end $$;
 -- instead ("newest" says so), so that what is answered is answered quickly and the rest expires. First in, first out would
 -- answer everybody late, and at twice the capacity nobody in time.
 --
+-- "waited" is how long it was in the queue, in microseconds, for the trace that it is part of (null when in none).
+--
 -- With "attention", the lane changes that first, as by attend(): one statement less for each event of a quiet queue.
 create function rejoinder.claim(
     worker integer, nodes text[], max integer, after bigint default 0, excluding text[] default null,
@@ -64,7 +71,7 @@ create function rejoinder.claim(
     attention text default null
 ) returns table (
     id uuid, place bigint, attempt smallint, time_left integer, ingress integer, endpoint text, node text, payload json,
-    newest boolean
+    newest boolean, trace text, waited integer
 )
 language plpgsql
 set enable_seqscan = off
@@ -149,13 +156,14 @@ begin
                at_most_once = claim.at_most_once,
                claimed_at = started
          where l.ctid = any (rows)
-        returning l.id, l.place, l.attempt, l.deadline, l.ingress, l.endpoint, l.node
+        returning l.id, l.place, l.attempt, l.enqueued_at, l.deadline, l.ingress, l.endpoint, l.node
     )
     select r.id, r.place, r.attempt, (extract(epoch from r.deadline - started) * 1000)::integer,
-           r.ingress, r.endpoint, r.node, p.payload, claim.newest
+           r.ingress, r.endpoint, r.node, p.payload, claim.newest, p.trace,
+           case when p.trace is not null then (date_part('epoch', started - r.enqueued_at) * 1000000)::integer end
       from running as r
      cross join lateral (
-        select received.payload
+        select received.payload, received.trace
           from rejoinder.received
          where received.id = r.id and received.id between first and last
          limit 1
@@ -165,9 +173,11 @@ end $$;
 -- Stores a batch of outcomes: 'answered' with its answer, 'failed' (no further attempt), 'retry' (queued again while
 -- attempts and time are left, else failed) or 'expired'. It accepts those whose claim is still the current one, and
 -- returns them with the state that they have now, and the answer that was stored. Durable; the worker then calls settle()
--- on a transaction of its own, and wake() for what was queued again.
+-- on a transaction of its own, and wake() for what was queued again. "ago" is how many microseconds ago each handler ended,
+-- "ran" how many it took; for those who look.
 create function rejoinder.answer(
-    worker integer, ids uuid[], places bigint[], outcomes text[], answers json[], codes text[], errors text[]
+    worker integer, ids uuid[], places bigint[], outcomes text[], answers json[], codes text[], errors text[],
+    ago integer[] default null, ran integer[] default null
 ) returns table (id uuid, state rejoinder.state, attempt smallint, ingress integer, answer json)
 language plpgsql
 set enable_seqscan = off
@@ -201,15 +211,19 @@ begin
     return query
     with ended as (
         delete from rejoinder.live as l
-         using unnest(ids, places, outcomes, answers, codes, errors) as o (id, place, outcome, answer, code, error)
+         using unnest(ids, places, outcomes, answers, codes, errors, ago, ran)
+               as o (id, place, outcome, answer, code, error, ago, ran)
          where l.id = o.id and l.place = o.place and l.worker = answer.worker
-        returning l.id, l.place, o.outcome, l.attempt, l.ingress, l.enqueued_at, l.claimed_at, l.node, o.code, o.error, o.answer
+        returning l.id, l.place, o.outcome, l.attempt, l.ingress, l.enqueued_at, l.claimed_at, l.node, o.code, o.error, o.answer,
+                  o.ago, o.ran
     )
     insert into rejoinder.outcome (
-        id, place, state, attempt, ingress, worker, enqueued_at, claimed_at, finished_at, node, code, error, answer
+        id, place, state, attempt, ingress, worker, enqueued_at, claimed_at, handled_at, finished_at, handler_ms, node, code,
+        error, answer
     )
     select e.id, e.place, case e.outcome when 'retry' then 'failed' else e.outcome end::rejoinder.state, e.attempt, e.ingress,
-           answer.worker, e.enqueued_at, e.claimed_at, finished, e.node, e.code, e.error, e.answer
+           answer.worker, e.enqueued_at, e.claimed_at, finished - e.ago * interval '1 microsecond', finished,
+           e.ran / 1000.0::real, e.node, e.code, e.error, e.answer
       from ended as e
     returning outcome.id, outcome.state, outcome.attempt, outcome.ingress, outcome.answer;
 end $$;
@@ -219,7 +233,7 @@ end $$;
 -- "waited", the share of the time until all was on the disk that the commit took, in per cent.
 create procedure rejoinder.answer_and_settle(
     worker integer, ids uuid[], places bigint[], outcomes text[], answers json[], codes text[], errors text[],
-    inout accepted uuid[] default null, inout states text[] default null, inout waited integer default null
+    ago integer[] default null, ran integer[] default null, inout accepted uuid[] default null, inout states text[] default null, inout waited integer default null
 )
 language plpgsql as $$
 #variable_conflict use_column
@@ -233,7 +247,7 @@ begin
            array_agg(a.ingress) filter (where a.state <> 'queued'),
            array_agg(rejoinder.record(a.id, a.attempt, a.answer)) filter (where a.state <> 'queued')
       into accepted, states, ingresses, records
-      from rejoinder.answer(worker, ids, places, outcomes, answers, codes, errors) as a;
+      from rejoinder.answer(worker, ids, places, outcomes, answers, codes, errors, ago, ran) as a;
     answered := clock_timestamp();
     commit;
     waited := 100 * date_part('epoch', clock_timestamp() - answered)
@@ -358,4 +372,17 @@ begin
         end if;
         return next;
     end loop;
+end $$;
+
+-- Notes which replies an ingress has written, and how many microseconds ago. By the thousand, about once a second.
+create function rejoinder.replied(ingress integer, ids uuid[], ago integer[], statuses integer[]) returns void
+language plpgsql as $$
+#variable_conflict use_column
+declare
+    started constant timestamptz := clock_timestamp();
+begin
+    perform set_config('synchronous_commit', 'off', true);
+    insert into rejoinder.reply (id, replied_at, ingress, status)
+    select u.id, started - u.ago * interval '1 microsecond', replied.ingress, u.status
+      from unnest(ids, ago, statuses) as u (id, ago, status);
 end $$;

@@ -215,15 +215,15 @@ declare
 begin
     made := 0;
     dropped := 0;
-    foreach parent in array array['received', 'outcome'] loop
+    foreach parent in array array['received', 'outcome', 'reply'] loop
         for day in select generate_series(today, today + interval '2 days', interval '1 day') loop
             partition := parent || '_' || to_char(day at time zone 'UTC', 'YYYYMMDD');
             continue when to_regclass('rejoinder.' || partition) is not null;
             begin
                 -- Made apart and then attached, which lets enqueue and claim go on meanwhile.
                 execute format(
-                    'create table rejoinder.%I (like rejoinder.%I including defaults including constraints)',
-                    partition, parent
+                    'create %s table rejoinder.%I (like rejoinder.%I including defaults including constraints)',
+                    case parent when 'reply' then 'unlogged' end, partition, parent
                 );
                 execute format(
                     'alter table rejoinder.%I attach partition rejoinder.%I for values from (%L) to (%L)',
@@ -263,6 +263,7 @@ begin
     delete from rejoinder.received_default as r
      where r.id < rejoinder.id_at(kept_since) and not exists (select from rejoinder.live as l where l.id = r.id);
     delete from rejoinder.outcome_default as o where o.id < rejoinder.id_at(kept_since);
+    delete from rejoinder.reply_default as r where r.id < rejoinder.id_at(kept_since);
     delete from rejoinder.process as p where p.stopped_at < kept_since;
 
     update rejoinder.node as n

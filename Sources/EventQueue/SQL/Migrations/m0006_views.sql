@@ -56,15 +56,51 @@ comment on column rejoinder.event.max_attempts is 'How often it may be; null whe
 comment on column rejoinder.event.at_most_once is 'Whether it may be started once only; null when it has come to its end.';
 comment on column rejoinder.event.ingress is 'The process that received it.';
 comment on column rejoinder.event.worker is 'The process that runs it, or ran its last attempt.';
+comment on column rejoinder.event.received_at is 'When its ingress had its request''s head.';
 comment on column rejoinder.event.enqueued_at is 'When it was enqueued.';
 comment on column rejoinder.event.deadline is 'By when its caller must have a reply.';
 comment on column rejoinder.event.claimed_at is 'When its last attempt started; null while it is queued, and when it was never claimed.';
+comment on column rejoinder.event.handled_at is 'When the handler of its last attempt returned.';
 comment on column rejoinder.event.finished_at is 'When it came to its end.';
+comment on column rejoinder.event.handler_ms is 'How long that handler took, milliseconds.';
+comment on column rejoinder.event.trace is 'The traceparent (W3C Trace Context) of the trace that it is part of, if it is in one.';
 comment on column rejoinder.event.endpoint is 'The path that was called.';
 comment on column rejoinder.event.node is 'The system name of the bot''s node that called.';
 comment on column rejoinder.event.code is 'Why its last attempt failed or there is no answer, in a word, or by_hand.';
 comment on column rejoinder.event.error is 'What the last failed attempt said.';
 comment on column rejoinder.event.answer is 'The answer, as it was sent to Haptik.';
+
+-- An event's life, a row for each step that it has come to: what an operator asks for first. Not inlined, and rare.
+create function rejoinder.life(id uuid)
+returns table (step text, at timestamptz, milliseconds double precision, "by" text, detail text)
+language plpgsql stable as $$
+#variable_conflict use_column
+begin
+    return query
+    select taken.step, taken.at, round(extract(epoch from taken.at - e.received_at)::numeric * 1000, 3)::double precision,
+           p.name || ' (' || taken.process || ')', taken.detail
+      from rejoinder.event as e
+      left join lateral (
+        select r.replied_at, r.ingress, r.status
+          from rejoinder.reply as r
+         where r.id = e.id
+         order by r.replied_at
+         limit 1
+      ) as reply on true
+     cross join lateral (values
+        (1, 'received', e.received_at, e.ingress, 'at ' || e.endpoint || ' for ' || e.node),
+        (2, 'enqueued', e.enqueued_at, e.ingress, null),
+        (3, 'claimed', e.claimed_at, e.worker, 'attempt ' || e.attempt || coalesce(' of ' || e.max_attempts, '')),
+        (4, 'handled', e.handled_at, e.worker, 'the handler took ' || round(e.handler_ms::numeric, 1) || ' ms'),
+        (5, e.state::text, e.finished_at, case when e.handled_at is not null then e.worker end,
+            nullif(concat_ws(': ', e.code, e.error), '')),
+        (6, 'replied', reply.replied_at, reply.ingress, 'status ' || reply.status)
+     ) as taken (number, step, at, process, detail)
+      left join rejoinder.process as p on p.id = taken.process
+     where e.id = life.id and taken.at is not null
+     order by taken.number;
+end $$;
+comment on function rejoinder.life is 'The steps of an event''s life: select * from rejoinder.life(''ID'').';
 
 create view rejoinder.overview as
 with live as (
@@ -177,6 +213,7 @@ comment on function rejoinder.finish is 'Ends live events without an answer.';
 comment on function rejoinder.results is 'What has become of these events, as far as they have come to an end.';
 comment on function rejoinder.held is 'The claims that a worker holds.';
 comment on function rejoinder.release is 'Gives claimed events back untouched.';
+comment on function rejoinder.replied is 'Notes which replies an ingress has written.';
 comment on function rejoinder.abandon is 'Ends events that nobody waits for any more.';
 comment on function rejoinder.recover is 'Finds dead processes, requeues or fails their events, expires what is too late.';
 comment on function rejoinder.tidy is 'Makes partitions ahead, drops old ones, refreshes node.takes.';

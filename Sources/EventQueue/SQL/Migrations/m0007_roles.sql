@@ -13,15 +13,15 @@ as $$
 declare
     may_call constant jsonb := '{
         "rejoinder_ingress": [
-            "enqueue_and_wake", "enqueue", "wake", "results", "abandon", "unserved",
+            "enqueue_and_wake", "enqueue", "wake", "results", "abandon", "replied", "unserved", "life",
             "register", "heartbeat", "deregister", "recover", "tidy", "channel"
         ],
         "rejoinder_worker": [
             "claim", "attend", "pass_on", "high_water", "answer_and_settle", "answer", "record", "tell", "settle", "wake",
             "held", "release", "register", "heartbeat", "deregister", "recover", "tidy", "channel"
         ],
-        "rejoinder_operator": ["cancel", "retry", "answer_by_hand", "id_at"],
-        "rejoinder_reader": ["id_at"]
+        "rejoinder_operator": ["cancel", "retry", "answer_by_hand", "life", "id_at"],
+        "rejoinder_reader": ["life", "id_at"]
     }';
     role text;
     routine record;

@@ -1,0 +1,95 @@
+import NIOCore
+import NIOHTTP1
+import NIOPosix
+import Settings
+
+#if canImport(FoundationEssentials)
+import FoundationEssentials
+#else
+import Foundation
+#endif
+
+/// Where spans go: a collector beside the program, by plain HTTP/1.1.
+///
+/// A connection per request, since there is one a second at most.
+struct OTLPEndpoint: Sendable, CustomStringConvertible {
+    let host: String
+    let port: Int
+    let path: String
+    let fields: [(String, String)]
+
+    var description: String { "http://\(self.host):\(self.port)\(self.path)" }
+
+    struct Failure: Error, CustomStringConvertible {
+        let description: String
+    }
+
+    /// `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT` as it is, or `OTEL_EXPORTER_OTLP_ENDPOINT` with `/v1/traces`.
+    init?(environment: [String: String]) throws(SettingError) {
+        let names = ["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"]
+        guard let name = names.first(where: { environment[$0]?.isEmpty == false }), let url = environment[name] else {
+            return nil
+        }
+        guard let parts = URLComponents(string: url), parts.scheme == "http", let host = parts.host, !host.isEmpty
+        else {
+            throw SettingError(
+                "\(name) is \"\(url)\", expected http://HOST:PORT of a collector that takes OTLP over HTTP"
+            )
+        }
+        self.host = host.hasPrefix("[") ? String(host.dropFirst().dropLast()) : host
+        self.port = parts.port ?? 4318
+        var path = parts.percentEncodedPath
+        if name == names[1] { path = (path.hasSuffix("/") ? String(path.dropLast()) : path) + "/v1/traces" }
+        self.path = path.isEmpty ? "/" : path
+        self.fields = (environment["OTEL_EXPORTER_OTLP_HEADERS"] ?? "").split(separator: ",").compactMap { field in
+            let parts = field.split(separator: "=", maxSplits: 1).map(String.init)
+            return parts.count == 2 ? (parts[0], parts[1]) : nil
+        }
+    }
+
+    /// - Throws: when it does not take the body, or not within 5 s.
+    func post(_ body: [UInt8]) async throws {
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { try await self.exchange(body) }
+            group.addTask {
+                try await Task.sleep(for: .seconds(5))
+                throw Failure(description: "no response within 5 s")
+            }
+            try await group.next()
+            group.cancelAll()
+        }
+    }
+
+    private func exchange(_ body: [UInt8]) async throws {
+        let channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+            .connectTimeout(.seconds(2))
+            .connect(host: self.host, port: self.port) { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.addHTTPClientHandlers()
+                    return try NIOAsyncChannel<HTTPClientResponsePart, HTTPClientRequestPart>(
+                        wrappingChannelSynchronously: channel
+                    )
+                }
+            }
+        let status = try await channel.executeThenClose { inbound, outbound -> HTTPResponseStatus? in
+            try await outbound.write(.head(self.head(bytes: body.count)))
+            try await outbound.write(.body(.byteBuffer(ByteBuffer(bytes: body))))
+            try await outbound.write(.end(nil))
+            for try await part in inbound {
+                if case .head(let head) = part { return head.status }
+            }
+            return nil
+        }
+        guard let status else { throw Failure(description: "the connection was closed without a response") }
+        guard (200..<300).contains(status.code) else { throw Failure(description: "the response was \(status)") }
+    }
+
+    private func head(bytes: Int) -> HTTPRequestHead {
+        var headers: HTTPHeaders = [
+            "host": "\(self.host.contains(":") ? "[\(self.host)]" : self.host):\(self.port)",
+            "content-type": "application/json", "content-length": "\(bytes)", "connection": "close",
+        ]
+        for (name, value) in self.fields { headers.add(name: name, value: value) }
+        return HTTPRequestHead(version: .http1_1, method: .POST, uri: self.path, headers: headers)
+    }
+}

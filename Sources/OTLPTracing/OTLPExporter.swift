@@ -1,0 +1,78 @@
+package import Logging
+import ServiceLifecycle
+package import Settings
+import Tracing
+
+#if canImport(FoundationEssentials)
+import FoundationEssentials
+#else
+import Foundation
+#endif
+
+/// Sends the spans that have ended to a collector, once a second.
+///
+/// Told by OpenTelemetry's own variables; without an endpoint there is none, and nothing is traced.
+package struct OTLPExporter: Service {
+    package let tracer: OTLPTracer
+    private let endpoint: OTLPEndpoint
+    private let service: String
+    private let name: String
+    private let logger: Logger
+
+    /// - Parameters:
+    ///   - environment: of the process.
+    ///   - service: `service.name`, unless `OTEL_SERVICE_NAME` says otherwise.
+    ///   - name: of this process.
+    ///   - logger: is told once when the collector is away, and when it is back.
+    /// - Throws: which variable is wrong, and what was expected.
+    package init?(environment: [String: String], service: String, name: String, logger: Logger) throws(SettingError) {
+        func value(_ variable: String) -> String? { environment[variable].flatMap { $0.isEmpty ? nil : $0 } }
+        guard let endpoint = try OTLPEndpoint(environment: environment) else { return nil }
+        let ratio = value("OTEL_TRACES_SAMPLER_ARG") ?? "1"
+        guard let part = Double(ratio), (0...1).contains(part) else {
+            throw SettingError("OTEL_TRACES_SAMPLER_ARG is \"\(ratio)\", expected a number from 0 to 1")
+        }
+        self.endpoint = endpoint
+        self.service = value("OTEL_SERVICE_NAME") ?? service
+        self.name = name
+        self.logger = logger
+        self.tracer = OTLPTracer(ratio: part, buffer: SpanBuffer())
+    }
+
+    /// Until graceful shutdown, when what is left is sent.
+    package func run() async throws {
+        await cancelWhenGracefulShutdown {
+            var isAway = false
+            while !Task.isCancelled {
+                try? await Task.sleep(for: .seconds(1))
+                await self.send(&isAway)
+            }
+        }
+    }
+
+    private func send(_ isAway: inout Bool) async {
+        let (ended, dropped) = self.tracer.buffer.take()
+        guard !ended.isEmpty else { return }
+        do {
+            for start in stride(from: 0, to: ended.count, by: 1000) {
+                let part = Array(ended[start..<min(start + 1000, ended.count)])
+                let body = try JSONEncoder().encode(OTLPRequest(part, service: self.service, name: self.name))
+                // The last one is on its way when the task is cancelled already.
+                try await Task { try await self.endpoint.post(Array(body)) }.value
+            }
+            if isAway { self.logger.info("spans reach their collector again") }
+            isAway = false
+            if dropped > 0 {
+                self.logger.warning("spans were dropped, there were too many", metadata: ["spans": "\(dropped)"])
+            }
+        } catch {
+            if !isAway {
+                self.logger.warning(
+                    "spans don't reach their collector",
+                    metadata: ["endpoint": "\(self.endpoint)", "error": "\(error)"]
+                )
+            }
+            isAway = true
+        }
+    }
+}
