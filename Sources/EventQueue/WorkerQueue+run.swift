@@ -9,6 +9,14 @@ extension WorkerQueue {
         await withDiscardingTaskGroup { group in
             group.addTask { await self.session.run() }
             group.addTask { await self.poll() }
+            group.addTask {
+                await self.looks.run { lanes in
+                    self.state.withLock { state in
+                        for lane in lanes { state.table.lookAgain(lane: lane) }
+                    }
+                    self.signal.raise()
+                }
+            }
             group.addTask { await self.tellPersistently() }
             await self.exchangePersistently(onEvent)
             group.cancelAll()

@@ -67,6 +67,12 @@ extension WorkerQueue {
         }
     }
 
+    /// A limit held back what the lane might run: it looks again when the limit will let something through.
+    private func heldBack(lane: Int, for duration: Duration) {
+        guard self.state.withLock({ $0.table.heldBack(lane: lane) }) else { return }
+        self.looks.insert(lane, at: .now + duration)
+    }
+
     private func take(
         _ rows: PostgresRows,
         lane: Int,
@@ -74,7 +80,11 @@ extension WorkerQueue {
         highWater: Int64?,
         at now: ContinuousClock.Instant
     ) -> [Claim] {
-        let claims = (0..<rows.count).map { row in
+        if rows.count > 0, let milliseconds = rows.optionalInteger(0, 9, as: Int32.self) {
+            self.heldBack(lane: lane, for: .milliseconds(milliseconds))
+        }
+        // Where a limit held all back there is a row without an id.
+        let claims = (0..<rows.count).filter { !rows.isNull($0, 0) }.map { row in
             Claim(
                 id: EventID(rows.uuid(row, 0)),
                 place: rows.integer(row, 1),
@@ -83,8 +93,8 @@ extension WorkerQueue {
                 endpoint: rows.string(row, 5),
                 node: rows.string(row, 6),
                 payload: rows.bytes(row, 7),
-                trace: rows.optionalString(row, 9),
-                waited: rows.optionalInteger(row, 10, as: Int32.self).map { .microseconds($0) },
+                trace: rows.optionalString(row, 10),
+                waited: rows.optionalInteger(row, 11, as: Int32.self).map { .microseconds($0) },
                 lane: lane,
                 ingress: rows.optionalInteger(row, 4)
             )

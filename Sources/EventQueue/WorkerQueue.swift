@@ -38,6 +38,8 @@ package final class WorkerQueue: Sendable {
     let session: ProcessSession
     let signal = Signal()
     let tracer = EventTrace.tracer
+    /// When lanes look again for what a limit held back.
+    let looks = DeadlineQueue<Int>()
     /// Raised when outcomes are to be told apart from the trips.
     let toTell = Signal()
     /// Ends when the worker drains.

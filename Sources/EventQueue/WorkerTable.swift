@@ -40,6 +40,8 @@ struct WorkerTable: Sendable {
     private var held: [EventID: Claim] = [:]
     private var outcomes: Deque<Told> = []
     private var teller = Teller.away
+    /// The lanes that look again some time, for what a limit held back.
+    private var looking: Set<Int> = []
     /// How many per cent of its time an answer waits for the disk, smoothed.
     private var waited = 0.0
 
@@ -81,6 +83,8 @@ struct WorkerTable: Sendable {
         }
         // What goes back to the queue may be for a lane here, which the database won't wake on its own worker's behalf.
         if trip.outcomes.contains(where: { $0.outcome.goesBack }) { self.woken() }
+        // Nor for what a limit lets through when one has ended.
+        if !trip.outcomes.isEmpty { for lane in self.looking { self.lanes[lane].polled() } }
         for lane in self.lanes.indices {
             if let step = self.lanes[lane].step() { trip.steps.append((lane, step)) }
         }
@@ -129,6 +133,17 @@ struct WorkerTable: Sendable {
     /// All lanes, or the one of that number, may find something.
     mutating func woken(lane: Int? = nil) {
         for index in self.lanes.indices where lane == nil || lane == index { self.lanes[index].woken() }
+    }
+
+    /// A limit holds back what the lane might run.
+    ///
+    /// - Returns: whether that is news.
+    mutating func heldBack(lane: Int) -> Bool { self.looking.insert(lane).inserted }
+
+    /// The limit may let something through.
+    mutating func lookAgain(lane: Int) {
+        self.looking.remove(lane)
+        self.lanes[lane].polled()
     }
 
     /// All lanes may find something, though nobody has said so.

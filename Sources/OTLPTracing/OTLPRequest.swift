@@ -124,7 +124,7 @@ struct Attribute: Encodable {
 
     static func all(of attributes: SpanAttributes) -> [Attribute] {
         var all: [Attribute] = []
-        // swift-format-ignore: ReplaceForEachWithForLoop (it is no sequence)
+        // swift-format-ignore: ReplaceForEachWithForLoop
         attributes.forEach { key, attribute in
             let value: Value =
                 switch attribute {

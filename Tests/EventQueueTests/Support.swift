@@ -143,7 +143,7 @@ extension PostgresConnection {
         after place: Int64 = 0
     ) throws(PostgresError) -> [Claim] {
         let rows = try self.execute(.claim(worker: worker, lane: lane, count: count, after: place))
-        return (0..<rows.count).map { row in
+        return (0..<rows.count).filter { !rows.isNull($0, 0) }.map { row in
             Claim(
                 id: EventID(rows.uuid(row, 0)),
                 place: rows.integer(row, 1),

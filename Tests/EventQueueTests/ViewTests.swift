@@ -9,7 +9,7 @@ struct ViewTests {
     /// Of use to the other functions alone.
     private static let inner: Set = [
         "lock_class", "channel", "commit_durably", "nodes_served", "give_up", "bury", "expire",
-        "without",
+        "without", "note", "refuse_paused", "put_back", "tell_ingresses", "ensure_node", "refilled", "claim_limited",
     ]
 
     @Test("every view and every column of every view explains itself")
@@ -26,7 +26,7 @@ struct ViewTests {
             )
             #expect(silent == [])
             let views = try await database.query("select name from rejoinder.help where what = 'view'").flatMap(\.self)
-            #expect(views == ["event", "help", "overview", "queue", "recent", "workers"])
+            #expect(views == ["event", "help", "nodes", "overview", "queue", "recent", "workers"])
         }
     }
 

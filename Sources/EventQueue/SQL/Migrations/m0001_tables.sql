@@ -39,6 +39,7 @@ create table rejoinder.process (
     maintains     boolean     not null default false,
     has_session   boolean     not null default true,
     missing_since timestamptz,
+    draining_at   timestamptz,
     stopped_at    timestamptz
 ) with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 200);
 
@@ -52,13 +53,51 @@ create table rejoinder.lane (
 );
 comment on column rejoinder.lane.nodes is 'The nodes that it serves; null serves every node except those in "excluding".';
 
--- The nodes that were ever called, and how long their handlers usually take.
+-- The nodes that were ever called or steered, how long their handlers usually take, and what an operator has said of them.
 create table rejoinder.node (
-    name          text primary key,
-    takes         interval not null default '0',
-    first_seen_at timestamptz not null default clock_timestamp()
+    name          text        primary key,
+    takes         interval    not null default '0',
+    first_seen_at timestamptz not null default clock_timestamp(),
+    paused_at     timestamptz,
+    waits         boolean     not null default false,
+    is_limited    boolean     not null default false
 );
 comment on column rejoinder.node.takes is 'Median time of a handler''s run in the last minutes: an event with less time left is not started.';
+comment on column rejoinder.node.paused_at is 'Since when nothing of it is started; null when it is not paused.';
+comment on column rejoinder.node.waits is 'Whether callers wait while it is paused; else they are refused.';
+comment on column rejoinder.node.is_limited is 'Whether rejoinder.node_limit has a row for it.';
+
+create index node_paused on rejoinder.node (name) where paused_at is not null;
+
+-- The nodes with a limit, over all workers. A claim of such a node holds its row, so that two never count at the same time.
+create table rejoinder.node_limit (
+    node           text             primary key references rejoinder.node (name) on delete cascade,
+    max_running    integer          constraint max_running_is_positive check (max_running > 0),
+    max_per_second double precision constraint max_per_second_is_positive check (max_per_second > 0),
+    tokens         double precision not null default 1,
+    refilled_at    timestamptz      not null default clock_timestamp(),
+    constraint node_limit_limits check (num_nonnulls(max_running, max_per_second) > 0)
+) with (fillfactor = 20, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 200);
+comment on column rejoinder.node_limit.tokens is 'How many events might be started at "refilled_at".';
+
+-- What operators did.
+create table rejoinder.audit (
+    id     bigint      generated always as identity primary key,
+    at     timestamptz not null default clock_timestamp(),
+    actor  text        not null,
+    via    text        not null,
+    action text        not null,
+    target text        not null,
+    detail jsonb       not null default '{}'
+);
+comment on table rejoinder.audit is 'What operators did: a row for each call of a function that changes something. Kept for 90 days.';
+comment on column rejoinder.audit.at is 'When it was done.';
+comment on column rejoinder.audit.actor is 'Who did it: the setting rejoinder.actor, or the login.';
+comment on column rejoinder.audit.via is 'By what: psql, cli or dashboard.';
+comment on column rejoinder.audit.action is 'The function''s name.';
+comment on column rejoinder.audit.target is 'The event, node or worker that it was done to.';
+comment on column rejoinder.audit.detail is 'With what arguments, and the login where that is not the actor. No payload and no answer.';
+create index audit_at on rejoinder.audit (at);
 
 -- What was received. Partitioned by the time inside its UUIDv7. The payload is the exact signed text: json, never jsonb.
 create table rejoinder.received (

@@ -303,10 +303,12 @@ end $$;
 
 -- Once a second, on the session that registered. "live" is false when the process was given up as dead (its events went
 -- to others, it must register again); "maintains" says that it is to call recover(): it holds the maintenance lock, or
--- the one that holds it hangs; "spare" that its lanes need not listen while they are idle. A process without a session can't
+-- the one that holds it hangs; "spare" that its lanes need not listen while they are idle; "draining" that an operator wants
+-- it to stop in order; "refused" are the nodes whose callers are not let in. A process without a session can't
 -- hold that lock: where there are no others, all of them maintain, which is harmless.
 create function rejoinder.heartbeat(
-    process integer, busy integer, out live boolean, out maintains boolean, out spare boolean
+    process integer, busy integer, out live boolean, out maintains boolean, out spare boolean, out draining boolean,
+    out refused text[]
 )
 language plpgsql as $$
 #variable_conflict use_column
@@ -321,16 +323,19 @@ begin
     end if;
     update rejoinder.process as p
        set heartbeat_at = clock_timestamp(), missing_since = null, busy = heartbeat.busy, maintains = held
-     where p.id = heartbeat.process and p.stopped_at is null;
+     where p.id = heartbeat.process and p.stopped_at is null
+    returning p.draining_at is not null into draining;
     live := found;
     maintains := live and (held or not exists (
         select from rejoinder.process as p
          where p.maintains and p.stopped_at is null and p.heartbeat_at > clock_timestamp() - interval '5 seconds'
     ));
     spare := busy = 0 and rejoinder.is_spare(process);
+    draining := coalesce(draining, false);
+    refused := array(select n.name from rejoinder.node as n where n.paused_at is not null and not n.waits);
 end $$;
 
--- The nodes of a list that no live lane serves.
+-- The nodes of a list that no live lane serves, but for those that are paused: their workers may well be away.
 create function rejoinder.unserved(nodes text[]) returns text[]
 language plpgsql stable parallel safe as $$
 begin
@@ -341,5 +346,6 @@ begin
             select from rejoinder.lane as l
              where (l.nodes is null or n = any (l.nodes)) and (n = any (l.excluding)) is not true
          )
+           and not exists (select from rejoinder.node as known where known.name = n and known.paused_at is not null)
     );
 end $$;

@@ -64,6 +64,10 @@ end $$;
 --
 -- "waited" is how long it was in the queue, in microseconds, for the trace that it is part of (null when in none).
 --
+-- Nothing of a paused node is taken. What has a limit is taken apart, by claim_limited(); where there is no limit at all that
+-- costs nothing. "retry_in" is set when a limit held something back: after so many milliseconds one may find that. It is in
+-- every row; where nothing was granted, in one row without an id.
+--
 -- With "attention", the lane changes that first, as by attend(): one statement less for each event of a quiet queue.
 create function rejoinder.claim(
     worker integer, nodes text[], max integer, after bigint default 0, excluding text[] default null,
@@ -71,7 +75,7 @@ create function rejoinder.claim(
     attention text default null
 ) returns table (
     id uuid, place bigint, attempt smallint, time_left integer, ingress integer, endpoint text, node text, payload json,
-    newest boolean, trace text, waited integer
+    newest boolean, retry_in integer, trace text, waited integer
 )
 language plpgsql
 set enable_seqscan = off
@@ -88,6 +92,7 @@ declare
     first uuid;
     last uuid;
     is_late boolean;
+    has_limits boolean;
 begin
     if attention is not null then
         perform rejoinder.attend(lane, attention);
@@ -98,8 +103,9 @@ begin
     else
         perform set_config('synchronous_commit', 'off', true);
     end if;
-    select array_agg(taken.ctid), array_agg(taken.id order by taken.id), bool_or(taken.is_late)
-      into rows, sorted, is_late
+    select array_agg(taken.ctid), array_agg(taken.id order by taken.id), bool_or(taken.is_late),
+           exists (select from rejoinder.node_limit)
+      into rows, sorted, is_late, has_limits
       from (
             select queued.ctid, queued.id, queued.is_late
               from unnest(coalesce(nodes, rejoinder.nodes_served(null, excluding))) as served (node)
@@ -115,13 +121,12 @@ begin
                  limit claim.max
                    for update skip locked
              ) as queued
+             where known.paused_at is null
+               and known.is_limited is not true
              order by queued.place
              limit claim.max
       ) as taken;
-    if rows is null then
-        return;
-    end if;
-    newest := is_late and cardinality(rows) = claim.max;
+    newest := coalesce(is_late and cardinality(rows) = claim.max, false);
     if newest then
         -- The same from the other end of the index, which takes a statement of its own: an order by expression would sort.
         select array_agg(taken.ctid), array_agg(taken.id order by taken.id)
@@ -141,9 +146,22 @@ begin
                      limit claim.max
                        for update skip locked
                  ) as queued
+                 where known.paused_at is null
+                   and known.is_limited is not true
                  order by queued.place desc
                  limit claim.max
           ) as taken;
+    end if;
+    if has_limits then
+        select merged.rows, merged.sorted, merged.retry_in
+          into rows, sorted, retry_in
+          from rejoinder.claim_limited(nodes, excluding, max, rows) as merged;
+    end if;
+    if rows is null then
+        if retry_in is not null then
+            return next;
+        end if;
+        return;
     end if;
     first := sorted[1];
     last := sorted[cardinality(sorted)];
@@ -159,7 +177,7 @@ begin
         returning l.id, l.place, l.attempt, l.enqueued_at, l.deadline, l.ingress, l.endpoint, l.node
     )
     select r.id, r.place, r.attempt, (extract(epoch from r.deadline - started) * 1000)::integer,
-           r.ingress, r.endpoint, r.node, p.payload, claim.newest, p.trace,
+           r.ingress, r.endpoint, r.node, p.payload, claim.newest, claim.retry_in, p.trace,
            case when p.trace is not null then (date_part('epoch', started - r.enqueued_at) * 1000000)::integer end
       from running as r
      cross join lateral (
@@ -172,13 +190,14 @@ end $$;
 
 -- Stores a batch of outcomes: 'answered' with its answer, 'failed' (no further attempt), 'retry' (queued again while
 -- attempts and time are left, else failed) or 'expired'. It accepts those whose claim is still the current one, and
--- returns them with the state that they have now, and the answer that was stored. Durable; the worker then calls settle()
--- on a transaction of its own, and wake() for what was queued again. "ago" is how many microseconds ago each handler ended,
--- "ran" how many it took; for those who look.
+-- returns them with the state that they have now, and the answer that was stored; "limited" is the node, where that has a
+-- limit, which may let another start. Durable; the worker then calls settle() on a transaction of its own, and wake() for
+-- what was queued again or may start. "ago" is how many microseconds ago each handler ended, "ran" how many it took; for
+-- those who look.
 create function rejoinder.answer(
     worker integer, ids uuid[], places bigint[], outcomes text[], answers json[], codes text[], errors text[],
     ago integer[] default null, ran integer[] default null
-) returns table (id uuid, state rejoinder.state, attempt smallint, ingress integer, answer json)
+) returns table (id uuid, state rejoinder.state, attempt smallint, ingress integer, answer json, limited text)
 language plpgsql
 set enable_seqscan = off
 set enable_bitmapscan = off
@@ -206,7 +225,7 @@ begin
            and l.worker = answer.worker
            and l.attempt < l.max_attempts
            and l.deadline > finished
-        returning l.id, 'queued'::rejoinder.state, l.attempt, l.ingress, null::json;
+        returning l.id, 'queued'::rejoinder.state, l.attempt, l.ingress, null::json, null;
     end if;
     return query
     with ended as (
@@ -225,7 +244,8 @@ begin
            answer.worker, e.enqueued_at, e.claimed_at, finished - e.ago * interval '1 microsecond', finished,
            e.ran / 1000.0::real, e.node, e.code, e.error, e.answer
       from ended as e
-    returning outcome.id, outcome.state, outcome.attempt, outcome.ingress, outcome.answer;
+    returning outcome.id, outcome.state, outcome.attempt, outcome.ingress, outcome.answer,
+              case when outcome.node = any (array(select b.node from rejoinder.node_limit as b)) then outcome.node end;
 end $$;
 
 -- What a worker calls: answer(), and when that is on the disk what settle() does, in one round trip and one statement.
@@ -242,11 +262,13 @@ declare
     answered timestamptz;
     ingresses integer[];
     records text[];
+    limited text[];
 begin
     select array_agg(a.id), array_agg(a.state::text),
            array_agg(a.ingress) filter (where a.state <> 'queued'),
-           array_agg(rejoinder.record(a.id, a.attempt, a.answer)) filter (where a.state <> 'queued')
-      into accepted, states, ingresses, records
+           array_agg(rejoinder.record(a.id, a.attempt, a.answer)) filter (where a.state <> 'queued'),
+           array_agg(distinct a.limited) filter (where a.limited is not null)
+      into accepted, states, ingresses, records, limited
       from rejoinder.answer(worker, ids, places, outcomes, answers, codes, errors, ago, ran) as a;
     answered := clock_timestamp();
     commit;
@@ -254,6 +276,9 @@ begin
         / greatest(date_part('epoch', clock_timestamp() - started), 0.000001);
     perform set_config('synchronous_commit', 'off', true);
     perform rejoinder.tell(ingresses, records);
+    if limited is not null then
+        perform rejoinder.wake(limited);
+    end if;
 end $$;
 
 -- What has become of these events, as far as they have come to an end: what an ingress replies with.

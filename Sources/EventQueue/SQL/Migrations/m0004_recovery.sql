@@ -195,6 +195,8 @@ begin
     perform rejoinder.commit_durably(false);
     emptied := rejoinder.high_water();
     select buried.requeued, buried.cancelled into requeued, cancelled from rejoinder.bury(recover.after) as buried;
+    -- What was enqueued by an ingress that had not heard of a pause, or queued again.
+    cancelled := cancelled + rejoinder.refuse_paused(recover.after);
     expired := case when expires then rejoinder.expire(recover.after) else 0 end;
 end $$;
 
@@ -265,6 +267,7 @@ begin
     delete from rejoinder.outcome_default as o where o.id < rejoinder.id_at(kept_since);
     delete from rejoinder.reply_default as r where r.id < rejoinder.id_at(kept_since);
     delete from rejoinder.process as p where p.stopped_at < kept_since;
+    delete from rejoinder.audit as a where a.at < clock_timestamp() - interval '90 days';
 
     update rejoinder.node as n
        set takes = recent.takes

@@ -1,4 +1,21 @@
--- What an operator does from psql. These return the event's new state, or say why not.
+-- What an operator does, from psql or by a client. These return the new state, or say why not, and leave a row in "audit".
+
+-- Who does it is what the client says ("rejoinder.actor", "rejoinder.via"); the login can't be feigned.
+create function rejoinder.note(action text, target text, detail jsonb default '{}') returns void
+language plpgsql as $$
+declare
+    login constant text := session_user;
+    actor constant text := coalesce(nullif(current_setting('rejoinder.actor', true), ''), login);
+    via constant text := coalesce(nullif(current_setting('rejoinder.via', true), ''), 'psql');
+begin
+    insert into rejoinder.audit (actor, via, action, target, detail)
+    values (
+        actor, via, note.action, note.target,
+        jsonb_strip_nulls(detail) || case when actor <> login then jsonb_build_object('login', login) else '{}' end
+    );
+end $$;
+
+-- ------------------------------------------------------------------------------------------------ events
 
 create function rejoinder.cancel(id uuid) returns rejoinder.state
 language plpgsql as $$
@@ -15,6 +32,7 @@ begin
         raise exception 'event % is %: only a queued or running one can be cancelled', id, event.state;
     end if;
     perform rejoinder.settle(array[id]);
+    perform rejoinder.note('cancel', id::text, jsonb_build_object('node', event.node, 'state', event.state));
     return 'cancelled';
 end $$;
 
@@ -35,9 +53,16 @@ begin
     if not found then
         raise exception 'event % is %: only a failed, expired or cancelled one can be retried', id, event.state;
     end if;
+    if exists (select from rejoinder.node as n where n.name = event.node and n.paused_at is not null and not n.waits) then
+        raise exception 'node % is paused: resume it before you retry event %', event.node, id
+            using hint = format('select rejoinder.resume(%L)', event.node);
+    end if;
     insert into rejoinder.live (id, enqueued_at, deadline, endpoint, node)
     values (id, clock_timestamp(), clock_timestamp() + time_left, event.endpoint, event.node);
     perform rejoinder.wake(array[event.node]);
+    perform rejoinder.note(
+        'retry', id::text, jsonb_build_object('node', event.node, 'state', event.state, 'time_left', time_left)
+    );
     return 'queued';
 end $$;
 
@@ -72,5 +97,282 @@ begin
     if ended.worker is not null then
         perform pg_notify(rejoinder.channel(ended.worker), 'cancel ' || id);
     end if;
+    perform rejoinder.note(
+        'answer_by_hand', id::text, jsonb_build_object('node', event.node, 'state', event.state, 'status', status)
+    );
     return 'answered';
+end $$;
+
+-- ------------------------------------------------------------------------------------------------ pauses
+
+-- Ends what is queued for nodes that are paused and don't let their callers wait. "after" as in recover().
+create function rejoinder.refuse_paused(after bigint) returns integer
+language plpgsql
+set enable_seqscan = off
+set enable_bitmapscan = off
+set enable_hashjoin = off
+set enable_mergejoin = off
+set plan_cache_mode = force_generic_plan
+set jit = off
+as $$
+#variable_conflict use_column
+declare
+    refused constant uuid[] := array(
+        select queued.id
+          from rejoinder.node as known
+         cross join lateral (
+            select l.id
+              from rejoinder.live as l
+             where l.node = known.name and l.place >= refuse_paused.after and l.worker is null
+               for update skip locked
+         ) as queued
+         where known.paused_at is not null and not known.waits
+    );
+begin
+    if refused <> '{}' then
+        perform from rejoinder.finish(
+            refused, array_fill('cancelled'::rejoinder.state, array[cardinality(refused)]),
+            array_fill('paused'::text, array[cardinality(refused)])
+        );
+        perform rejoinder.settle(refused);
+    end if;
+    return cardinality(refused);
+end $$;
+
+-- What was held back has old places, which the workers' low-water marks have passed: gives it new ones, in its order.
+create function rejoinder.put_back(node text) returns void
+language plpgsql
+set enable_seqscan = off
+set enable_bitmapscan = off
+set enable_hashjoin = off
+set enable_mergejoin = off
+set plan_cache_mode = force_generic_plan
+set jit = off
+as $$
+#variable_conflict use_column
+declare
+    held constant uuid[] := array(
+        select l.id
+          from rejoinder.live as l
+         where l.node = put_back.node and l.worker is null
+         order by l.place
+           for update skip locked
+    );
+begin
+    update rejoinder.live as l
+       set place = nextval('rejoinder.place')
+      from unnest(held) as h (id)
+     where l.id = h.id;
+end $$;
+
+-- Tells every ingress whether to let in the callers of a node. A hint: each reads it with its heartbeat.
+create function rejoinder.tell_ingresses(node text, refused boolean) returns void
+language plpgsql as $$
+begin
+    perform pg_notify(rejoinder.channel(p.id), case when refused then 'refuse ' else 'admit ' end || node)
+       from rejoinder.process as p
+      where p.role = 'ingress' and p.stopped_at is null;
+end $$;
+
+-- A node as an operator may name it: also one that was never called.
+create function rejoinder.ensure_node(node text) returns void
+language plpgsql as $$
+begin
+    if coalesce(node, '') = '' or length(node) > 200 then
+        raise exception 'a node''s name has 1 to 200 characters';
+    end if;
+    insert into rejoinder.node (name) values (node) on conflict do nothing;
+end $$;
+
+-- Starts nothing of a node any more, until resume(). What runs goes on. Callers are refused, also those that wait already; or,
+-- with "waits", they wait until their deadlines.
+create function rejoinder.pause(node text, waits boolean default false) returns text
+language plpgsql as $$
+#variable_conflict use_column
+declare
+    refused integer;
+begin
+    perform rejoinder.ensure_node(node);
+    update rejoinder.node as n
+       set paused_at = coalesce(n.paused_at, clock_timestamp()), waits = coalesce(pause.waits, false)
+     where n.name = pause.node;
+    perform rejoinder.tell_ingresses(node, not coalesce(pause.waits, false));
+    refused := rejoinder.refuse_paused(0);
+    perform rejoinder.commit_durably(true);
+    perform rejoinder.note('pause', node, jsonb_build_object('waits', coalesce(pause.waits, false), 'refused', refused));
+    return 'paused';
+end $$;
+
+create function rejoinder.resume(node text) returns text
+language plpgsql as $$
+#variable_conflict use_column
+begin
+    update rejoinder.node as n set paused_at = null, waits = false where n.name = resume.node and n.paused_at is not null;
+    if not found then
+        raise exception 'node % is not paused', node using hint = 'select node from rejoinder.nodes where paused';
+    end if;
+    perform rejoinder.tell_ingresses(node, false);
+    perform rejoinder.put_back(node);
+    perform rejoinder.wake(array[node]);
+    perform rejoinder.commit_durably(true);
+    perform rejoinder.note('resume', node);
+    return 'resumed';
+end $$;
+
+-- ------------------------------------------------------------------------------------------------ limits
+
+-- Limits a node over all workers: how many events run at once, and how many start a second (with a burst of a second's worth,
+-- or one). Null is no limit.
+create function rejoinder.limit(node text, running integer, per_second double precision) returns text
+language plpgsql as $$
+#variable_conflict use_column
+declare
+    has_limit constant boolean := num_nonnulls(running, per_second) > 0;
+begin
+    if running < 1 then
+        raise exception 'running is %, expected at least 1', running using hint = format('select rejoinder.pause(%L)', node);
+    end if;
+    if per_second <= 0 or per_second > 1e6 then
+        raise exception 'per_second is %, expected more than 0 and at most 1000000', per_second
+            using hint = format('select rejoinder.pause(%L)', node);
+    end if;
+    perform rejoinder.ensure_node(node);
+    -- The limit's row first, as a claim does: else the two could lock each other out.
+    if has_limit then
+        insert into rejoinder.node_limit as b (node, max_running, max_per_second)
+        values ("limit".node, running, per_second)
+            on conflict (node) do update
+           set max_running = excluded.max_running,
+               max_per_second = excluded.max_per_second,
+               tokens = case
+                   when b.max_per_second is null or excluded.max_per_second is null then 1
+                   else least(b.tokens, greatest(1, excluded.max_per_second))
+               end,
+               refilled_at = case when b.max_per_second is null then clock_timestamp() else b.refilled_at end;
+    else
+        delete from rejoinder.node_limit as b where b.node = "limit".node;
+    end if;
+    update rejoinder.node as n set is_limited = has_limit where n.name = "limit".node;
+    if not has_limit then
+        perform rejoinder.put_back(node);
+    end if;
+    perform rejoinder.wake(array[node]);
+    perform rejoinder.commit_durably(true);
+    perform rejoinder.note('limit', node, jsonb_build_object('max_running', running, 'max_per_second', per_second));
+    return case when has_limit then 'limited' else 'unlimited' end;
+end $$;
+
+-- The tokens of a bucket that holds those of a second, or one.
+create function rejoinder.refilled(
+    tokens double precision, per_second double precision, since timestamptz, now_is timestamptz
+) returns double precision
+language sql immutable parallel safe
+return least(greatest(1, per_second), tokens + greatest(0, date_part('epoch', now_is - since)) * per_second);
+
+-- The part of claim() for nodes with a limit: adds what their limits allow to the rows that it has found of others, and keeps
+-- the "max" of oldest place. Holds the rows of these limits until the claim has committed, so that claims of one node are
+-- counted one after the other. What runs is counted in "live", where a lost worker's events are given up: no count can leak.
+-- What was held back has an old place, so a low-water mark is of no use here.
+create function rejoinder.claim_limited(
+    nodes text[], excluding text[], max integer, inout rows tid[], out sorted uuid[], out retry_in integer
+)
+language plpgsql as $$
+#variable_conflict use_column
+declare
+    held record;
+    now_is timestamptz;
+    tokens double precision;
+    allowed integer;
+    found_rows tid[];
+    is_late boolean;
+begin
+    for held in
+        select b.node, b.max_running, b.max_per_second, b.tokens, b.refilled_at, n.takes
+          from rejoinder.node_limit as b
+          join rejoinder.node as n on n.name = b.node
+         where (claim_limited.nodes is null or b.node = any (claim_limited.nodes))
+           and (b.node = any (claim_limited.excluding)) is not true
+           and n.paused_at is null
+           and exists (select from rejoinder.live as l where l.node = b.node and l.worker is null)
+         order by b.node
+           for update of b
+    loop
+        now_is := clock_timestamp();
+        tokens := null;
+        allowed := max;
+        if held.max_running is not null then
+            allowed := least(
+                allowed,
+                held.max_running - (select count(*) from rejoinder.live as l where l.node = held.node and l.worker is not null)
+            );
+        end if;
+        if held.max_per_second is not null then
+            tokens := rejoinder.refilled(held.tokens, held.max_per_second, held.refilled_at, now_is);
+            allowed := least(allowed, floor(tokens));
+        end if;
+        found_rows := null;
+        if allowed > 0 then
+            select array_agg(queued.ctid), bool_or(queued.is_late)
+              into found_rows, is_late
+              from (
+                    select l.ctid, now_is - l.enqueued_at > (l.deadline - l.enqueued_at) / 3 as is_late
+                      from rejoinder.live as l
+                     where l.node = held.node and l.worker is null and l.deadline > now_is + held.takes
+                     order by l.place
+                     limit allowed
+                       for update skip locked
+              ) as queued;
+            -- Newest first, as in claim(), where there is more than may start.
+            if is_late and cardinality(found_rows) = allowed then
+                found_rows := array(
+                    select l.ctid
+                      from rejoinder.live as l
+                     where l.node = held.node and l.worker is null and l.deadline > now_is + held.takes
+                     order by l.place desc
+                     limit allowed
+                       for update skip locked
+                );
+            end if;
+        end if;
+        -- Is there a limit that holds something back?
+        if allowed < max and cardinality(coalesce(found_rows, '{}')) >= allowed then
+            retry_in := least(retry_in, case
+                when tokens - allowed < 1 then ceil(1000 * (1 - (tokens - allowed)) / held.max_per_second)
+                else 100
+            end::integer);
+        end if;
+        rows := rows || found_rows;
+    end loop;
+    select array_agg(merged.ctid), array_agg(merged.id order by merged.id)
+      into rows, sorted
+      from (select l.ctid, l.id from rejoinder.live as l where l.ctid = any (rows) order by l.place limit claim_limited.max) as merged;
+    update rejoinder.node_limit as b
+       set tokens = rejoinder.refilled(b.tokens, b.max_per_second, b.refilled_at, now_is) - taken.number,
+           refilled_at = now_is
+      from (select l.node, count(*) as number from rejoinder.live as l where l.ctid = any (rows) group by l.node) as taken
+     where b.node = taken.node and b.max_per_second is not null;
+end $$;
+
+
+-- ------------------------------------------------------------------------------------------------ workers
+
+-- Lets a worker stop as on SIGTERM: it claims nothing more, finishes what it has, and exits with code 0.
+create function rejoinder.drain(worker integer) returns text
+language plpgsql as $$
+#variable_conflict use_column
+declare
+    told rejoinder.process;
+begin
+    update rejoinder.process as p
+       set draining_at = coalesce(p.draining_at, clock_timestamp())
+     where p.id = drain.worker and p.role = 'worker' and p.stopped_at is null
+    returning p.* into told;
+    if told.id is null then
+        raise exception 'there is no worker %', worker using hint = 'select id, name, host from rejoinder.workers';
+    end if;
+    perform pg_notify(rejoinder.channel(worker), 'drain');
+    perform rejoinder.note(
+        'drain', worker::text, jsonb_build_object('name', told.name, 'host', told.host, 'pid', told.pid)
+    );
+    return 'draining';
 end $$;

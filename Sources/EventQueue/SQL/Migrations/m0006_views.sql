@@ -179,7 +179,8 @@ select p.id,
        date_trunc('milliseconds', clock_timestamp() - p.heartbeat_at) as heartbeat,
        p.missing_since is not null as missing,
        p.version,
-       p.started_at
+       p.started_at,
+       p.draining_at is not null as draining
   from rejoinder.process as p
   left join rejoinder.lane as l on l.process = p.id
  where p.role = 'worker' and p.stopped_at is null
@@ -197,6 +198,61 @@ comment on column rejoinder.workers.heartbeat is 'Time since its last heartbeat;
 comment on column rejoinder.workers.missing is 'Its session is gone or its heartbeat late: it is being given up.';
 comment on column rejoinder.workers.version is 'The version of Rejoinder that it was built with.';
 comment on column rejoinder.workers.started_at is 'When it registered.';
+comment on column rejoinder.workers.draining is 'An operator has told it to stop in order.';
+
+create view rejoinder.nodes as
+with live as (
+    select l.node,
+           count(*) filter (where l.worker is null) as queued,
+           count(*) filter (where l.worker is not null) as running,
+           clock_timestamp() - min(l.enqueued_at) filter (where l.worker is null) as oldest
+      from rejoinder.live as l
+     group by l.node
+), worker as (
+    select p.id, l.nodes, l.excluding, l.slots
+      from rejoinder.process as p
+      join rejoinder.lane as l on l.process = p.id
+     where p.role = 'worker' and p.stopped_at is null
+), named as (
+    select n.name from rejoinder.node as n
+     union
+    select u from worker as w cross join unnest(w.nodes) as u
+)
+select named.name as node,
+       coalesce(l.queued, 0) as queued,
+       coalesce(l.running, 0) as running,
+       date_trunc('milliseconds', l.oldest) as oldest,
+       n.paused_at is not null as paused,
+       coalesce(n.waits, false) as waits,
+       n.paused_at,
+       b.max_running,
+       b.max_per_second,
+       served.workers,
+       served.slots,
+       date_trunc('milliseconds', n.takes) as takes
+  from named
+  left join rejoinder.node as n on n.name = named.name
+  left join rejoinder.node_limit as b on b.node = named.name
+  left join live as l on l.node = named.name
+ cross join lateral (
+    select count(distinct w.id) as workers, coalesce(sum(w.slots), 0) as slots
+      from worker as w
+     where (w.nodes is null or named.name = any (w.nodes)) and (named.name = any (w.excluding)) is not true
+ ) as served
+ order by named.name;
+comment on view rejoinder.nodes is 'A row per node: what waits and runs, whether it is paused or limited, and how many workers serve it.';
+comment on column rejoinder.nodes.node is 'The system name of the bot''s node; takes pause(node), resume(node) and limit(node, running, per_second).';
+comment on column rejoinder.nodes.queued is 'Events that wait for a worker now.';
+comment on column rejoinder.nodes.running is 'Events that a worker runs now.';
+comment on column rejoinder.nodes.oldest is 'Age of the oldest queued event.';
+comment on column rejoinder.nodes.paused is 'Nothing of it is started.';
+comment on column rejoinder.nodes.waits is 'Its callers wait while it is paused; else they are refused (503 paused).';
+comment on column rejoinder.nodes.paused_at is 'Since when it is paused.';
+comment on column rejoinder.nodes.max_running is 'How many of its events may run at once, over all workers; null is no limit.';
+comment on column rejoinder.nodes.max_per_second is 'How many may start a second, over all workers; null is no limit.';
+comment on column rejoinder.nodes.workers is 'The live workers that serve it.';
+comment on column rejoinder.nodes.slots is 'How many events these handle at once, those of other nodes included.';
+comment on column rejoinder.nodes.takes is 'Median time of a handler''s run in the last minutes.';
 
 comment on function rejoinder.enqueue is 'Inserts a batch of events; doing it again is harmless.';
 comment on function rejoinder.claim is 'Takes queued events for a worker, oldest first.';
@@ -220,6 +276,10 @@ comment on function rejoinder.tidy is 'Makes partitions ahead, drops old ones, r
 comment on function rejoinder.cancel is 'For an operator: ends a queued or running event; its caller gets a bot break.';
 comment on function rejoinder.retry is 'For an operator: queues an event again that ended without an answer.';
 comment on function rejoinder.answer_by_hand is 'For an operator: answers a waiting caller, select rejoinder.answer_by_hand(id, ''text'').';
+comment on function rejoinder.pause is 'For an operator: starts nothing of a node any more; callers get 503 paused, or wait: pause(''node'', true).';
+comment on function rejoinder.resume is 'For an operator: ends a pause.';
+comment on function rejoinder.limit is 'For an operator: how many events of a node run at once, and start a second; null: no limit.';
+comment on function rejoinder.drain is 'For an operator: lets a worker finish what it has, and exit.';
 comment on function rejoinder.register is 'Registers a process on the session that stands for it.';
 comment on function rejoinder.deregister is 'Takes a process off in order.';
 comment on function rejoinder.is_spare is 'Whether enough other idle lanes listen for a process''s to be spared that.';
@@ -231,11 +291,12 @@ comment on function rejoinder.id_at is 'The first UUIDv7 of an instant: where id
 create view rejoinder.help as
 select what, name, explanation
   from (
-        select 1 as part, 'view' as what, c.relname::text as name, obj_description(c.oid, 'pg_class') as explanation
+        select case c.relkind when 'v' then 1 else 2 end as part, case c.relkind when 'v' then 'view' else 'table' end as what,
+               c.relname::text as name, obj_description(c.oid, 'pg_class') as explanation
           from pg_class as c
-         where c.relnamespace = 'rejoinder'::regnamespace and c.relkind = 'v'
+         where c.relnamespace = 'rejoinder'::regnamespace and c.relkind in ('v', 'r')
         union all
-        select 2, case p.prokind when 'p' then 'procedure' else 'function' end,
+        select 3, case p.prokind when 'p' then 'procedure' else 'function' end,
                p.proname || '(' || pg_get_function_identity_arguments(p.oid) || ')',
                obj_description(p.oid, 'pg_proc')
           from pg_proc as p
@@ -243,7 +304,7 @@ select what, name, explanation
        ) as entry
  where explanation is not null
  order by part, name;
-comment on view rejoinder.help is 'Every view and function, one line each.';
-comment on column rejoinder.help.what is 'view, function or procedure.';
+comment on view rejoinder.help is 'Every view, function, and table of interest, one line each.';
+comment on column rejoinder.help.what is 'view, table, function or procedure.';
 comment on column rejoinder.help.name is 'Its name, with the arguments of a function; all are in the schema rejoinder.';
 comment on column rejoinder.help.explanation is 'What it does.';

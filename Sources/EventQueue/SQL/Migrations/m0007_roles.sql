@@ -20,7 +20,7 @@ declare
             "claim", "attend", "pass_on", "high_water", "answer_and_settle", "answer", "record", "tell", "settle", "wake",
             "held", "release", "register", "heartbeat", "deregister", "recover", "tidy", "channel"
         ],
-        "rejoinder_operator": ["cancel", "retry", "answer_by_hand", "life", "id_at"],
+        "rejoinder_operator": ["cancel", "retry", "answer_by_hand", "pause", "resume", "limit", "drain", "life", "id_at"],
         "rejoinder_reader": ["life", "id_at"]
     }';
     role text;
@@ -68,10 +68,13 @@ begin
         execute format('grant usage on schema rejoinder to %I', role);
         execute format('grant select on rejoinder.migration to %I', role);
         continue when role not in ('rejoinder_operator', 'rejoinder_reader');
-        execute format('grant select on rejoinder.queue, rejoinder.overview, rejoinder.workers, rejoinder.help to %I', role);
+        execute format(
+            'grant select on rejoinder.queue, rejoinder.overview, rejoinder.nodes, rejoinder.workers, rejoinder.help to %I', role
+        );
         if role = 'rejoinder_operator' then
             execute format(
-                'grant select on rejoinder.recent, rejoinder.event, rejoinder.received, rejoinder.setting to %I', role
+                'grant select on rejoinder.recent, rejoinder.event, rejoinder.received, rejoinder.setting, rejoinder.audit to %I',
+                role
             );
             execute format('grant update (retention) on rejoinder.setting to %I', role);
         else

@@ -1,3 +1,3 @@
 -- $1 process, $2 busy slots
-select live, maintains, spare
+select live, maintains, spare, draining, refused
   from rejoinder.heartbeat($1, $2)
