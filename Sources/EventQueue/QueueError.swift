@@ -16,6 +16,8 @@ package struct QueueError: Error, Sendable, CustomStringConvertible {
         case noSuchRole
         /// The address is of a pooler, and a session is needed.
         case transactionPooled
+        /// What an operator asked for can't be done: no such event, not in a state for that, ….
+        case refused
         case database
     }
 
@@ -30,11 +32,11 @@ package struct QueueError: Error, Sendable, CustomStringConvertible {
     }
 
     init(_ error: PostgresError) {
-        self.init(
-            error.code == .transactionPooled ? .transactionPooled : .database,
-            error.description,
-            underlying: error
-        )
+        switch (error.code, error.sqlState) {
+        case (.transactionPooled, _): self.init(.transactionPooled, error.description, underlying: error)
+        case (_, PostgresError.raisedException): self.init(.refused, error.message, underlying: error)
+        default: self.init(.database, error.description, underlying: error)
+        }
     }
 
     /// For the operator to put right; trying again is of no use.

@@ -4,17 +4,29 @@ import PostgresClient
 enum Statements {
     static let abandon = make("abandon", PackageResources.abandon_sql)
     static let answer = make("answer", PackageResources.answer_sql)
+    static let answerByHand = make("answer_by_hand", PackageResources.answer_by_hand_sql)
     static let attend = make("attend", PackageResources.attend_sql)
+    static let audit = make("audit", PackageResources.audit_sql)
+    static let cancel = make("cancel", PackageResources.cancel_sql)
     static let claim = make("claim", PackageResources.claim_sql)
     static let deregister = make("deregister", PackageResources.deregister_sql)
+    static let drain = make("drain", PackageResources.drain_sql)
     static let enqueue = make("enqueue", PackageResources.enqueue_sql)
+    static let event = make("event", PackageResources.event_sql)
+    static let events = make("events", PackageResources.events_sql)
     static let heartbeat = make("heartbeat", PackageResources.heartbeat_sql)
     static let held = make("held", PackageResources.held_sql)
     static let highWater = make("high_water", PackageResources.high_water_sql)
+    /// Of a schema that has it; not among `all`.
+    static let life = make("life", PackageResources.life_sql)
+    static let limit = make("limit", PackageResources.limit_sql)
+    static let liveEvents = make("live_events", PackageResources.live_events_sql)
     static let mayCall = make("may_call", PackageResources.may_call_sql)
     static let membership = make("membership", PackageResources.membership_sql)
     static let migrationsApplied = make("migrations_applied", PackageResources.migrations_applied_sql)
+    static let nodes = make("nodes", PackageResources.nodes_sql)
     static let passOn = make("pass_on", PackageResources.pass_on_sql)
+    static let pause = make("pause", PackageResources.pause_sql)
     /// A script: not to be prepared.
     static let probe = make("probe", PackageResources.probe_sql)
     static let recover = make("recover", PackageResources.recover_sql)
@@ -22,6 +34,8 @@ enum Statements {
     static let release = make("release", PackageResources.release_sql)
     static let replied = make("replied", PackageResources.replied_sql)
     static let results = make("results", PackageResources.results_sql)
+    static let resume = make("resume", PackageResources.resume_sql)
+    static let retry = make("retry", PackageResources.retry_sql)
     static let schemaPresent = make("schema_present", PackageResources.schema_present_sql)
     static let secure = make("secure", PackageResources.secure_sql)
     static let statusFailures = make("status_failures", PackageResources.status_failures_sql)
@@ -30,12 +44,14 @@ enum Statements {
     static let tidy = make("tidy", PackageResources.tidy_sql)
     static let unserved = make("unserved", PackageResources.unserved_sql)
     static let wake = make("wake", PackageResources.wake_sql)
+    static let workers = make("workers", PackageResources.workers_sql)
 
     /// All that need the schema, for the test that prepares each of them.
     static let all = [
-        abandon, answer, attend, claim, deregister, enqueue, heartbeat, held, highWater, mayCall, membership,
-        migrationsApplied, passOn, recover, register, release, replied, results, secure, statusFailures, statusOverview,
-        statusWorkers, tidy, unserved, wake,
+        abandon, answer, answerByHand, attend, audit, cancel, claim, deregister, drain, enqueue, event, events,
+        heartbeat, held, highWater, limit, liveEvents, mayCall, membership, migrationsApplied, nodes, passOn, pause,
+        recover, register, release, replied, results, resume, retry, secure, statusFailures, statusOverview,
+        statusWorkers, tidy, unserved, wake, workers,
     ]
 
     private static func make(_ name: String, _ sql: [UInt8]) -> PostgresStatement {

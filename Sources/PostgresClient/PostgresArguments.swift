@@ -31,6 +31,8 @@ package struct PostgresArguments: Sendable {
 
     package mutating func append(_ value: Int64) { self.value { $0.append(bigEndian: value) } }
 
+    package mutating func append(_ value: Double) { self.value { $0.append(bigEndian: value.bitPattern) } }
+
     package mutating func append(_ value: String?) {
         guard let value else { return self.appendNull() }
         self.value { $0.append(contentsOf: value.utf8) }

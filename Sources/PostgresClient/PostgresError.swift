@@ -46,6 +46,10 @@ package struct PostgresError: Error, Sendable, CustomStringConvertible, CustomDe
 
     /// The SQLSTATE of what a login may not do.
     package static let insufficientPrivilege = "42501"
+    /// The SQLSTATE of what a function says in its own words.
+    package static let raisedException = "P0001"
+    /// The SQLSTATE of a function that there is not.
+    package static let undefinedFunction = "42883"
 
     /// The statement may succeed on a new connection, with nothing changed.
     ///

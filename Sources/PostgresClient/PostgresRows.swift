@@ -23,6 +23,9 @@ package final class PostgresRows: @unchecked Sendable {
         PQfname(self.result, Int32(column)).map { String(cString: $0) } ?? ""
     }
 
+    /// The oid of a column's type, as `pg_type` has it.
+    package func type(ofColumn column: Int) -> UInt32 { PQftype(self.result, Int32(column)) }
+
     package func isNull(_ row: Int, _ column: Int) -> Bool {
         PQgetisnull(self.result, Int32(row), Int32(column)) == 1
     }
@@ -48,6 +51,11 @@ package final class PostgresRows: @unchecked Sendable {
 
     package func bool(_ row: Int, _ column: Int) -> Bool {
         self.withBytes(row, column) { $0.first == 1 }
+    }
+
+    /// A `double precision`.
+    package func double(_ row: Int, _ column: Int) -> Double {
+        Double(bitPattern: self.integer(row, column))
     }
 
     /// An integer of the column's own width (`smallint` 2, `integer` 4, `bigint` 8 bytes).

@@ -1,0 +1,6 @@
+-- $1 actor, $2 via, $3 event
+with who as materialized (
+    select set_config('rejoinder.actor', $1, true), set_config('rejoinder.via', $2, true)
+)
+select rejoinder.cancel($3::uuid)::text
+  from who

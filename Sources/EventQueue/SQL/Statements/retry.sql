@@ -1,0 +1,6 @@
+-- $1 actor, $2 via, $3 event, $4 milliseconds left
+with who as materialized (
+    select set_config('rejoinder.actor', $1, true), set_config('rejoinder.via', $2, true)
+)
+select rejoinder.retry($3::uuid, $4 * interval '1 millisecond')::text
+  from who
