@@ -86,7 +86,15 @@ extension IngressQueue: Service {
     }
 
     private func heard(_ notification: PostgresNotification) {
-        guard case .done(let settled)? = QueueNotification(payload: notification.payload) else { return }
+        switch QueueNotification(payload: notification.payload) {
+        case .done(let settled): self.heard(settled)
+        case .refuse(let node): _ = self.state.withLock { $0.refused.insert(node) }
+        case .admit(let node): _ = self.state.withLock { $0.refused.remove(node) }
+        case .wake, .cancel, .drain, nil: return
+        }
+    }
+
+    private func heard(_ settled: [QueueNotification.Settled]) {
         var unknown: [EventID] = []
         for event in settled {
             if let answer = event.answer {
@@ -166,7 +174,7 @@ extension IngressQueue: Service {
                 switch rows.string(row, 1) {
                 case "answered": .answered(rows.bytes(row, 4), attempt: attempt)
                 case "expired": .expired
-                case "cancelled": .cancelled
+                case "cancelled": rows.optionalString(row, 3) == "paused" ? .paused : .cancelled
                 default: .failed(code: rows.optionalString(row, 3) ?? "handler_failed", attempt: attempt)
                 }
             self.finish(CollectionOfOne(EventID(rows.uuid(row, 0))), outcome, abandoningAs: nil)

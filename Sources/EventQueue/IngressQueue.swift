@@ -1,6 +1,5 @@
 package import Logging
 package import PostgresClient
-import Synchronization
 import Tracing
 
 /// The queue as the ingress uses it: hand in an event, await its outcome.
@@ -25,13 +24,15 @@ package final class IngressQueue: Sendable {
 
     struct State: Sendable {
         var table = WaiterTable<Waiter>()
+        /// The nodes that are paused, and whose callers are not let in.
+        var refused: Set<String> = []
     }
 
     let connector: PostgresConnector
     let pool: PostgresPool
     let limits: Limits
     let logger: Logger
-    let state = Mutex(State())
+    let state = Shared(State())
     let deadlines = DeadlineQueue<EventID>()
     let signal = Signal()
     let replies = ReplyLog()
@@ -50,8 +51,10 @@ package final class IngressQueue: Sendable {
             pool: self.pool,
             role: .ingress,
             name: name,
-            logger: logger
-        ) { [signal] in signal.raise() }
+            logger: logger,
+            onRegistered: { [signal] in signal.raise() },
+            onBeat: { [state] beat in state.withLock { $0.refused = Set(beat.refused) } }
+        )
     }
 
     /// How many callers wait at this moment.
@@ -69,6 +72,7 @@ package final class IngressQueue: Sendable {
             return onOutcome(.unavailable)
         }
         let refusal: Outcome? = self.state.withLock { state in
+            guard !state.refused.contains(event.node) else { return .paused }
             guard state.table.hasRoom(for: event.node, limit: self.limits.waiting) else { return .overloaded }
             guard state.table.bytes + event.payload.count <= self.limits.waitingBytes else { return .outOfRoom }
             state.table.enter(event, at: now, waiter: onOutcome)

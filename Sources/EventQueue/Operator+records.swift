@@ -44,6 +44,34 @@ extension Operator {
         package var takes: Double? { self.fields.optionalNumber("takes") }
     }
 
+    /// What waits and runs of a node, and what became of the last hour's events, as `rejoinder.overview` has it.
+    package struct Overview: OperatorRecord {
+        package let fields: OperatorFields
+
+        package init(fields: OperatorFields) { self.fields = fields }
+
+        package var node: String { self.fields.text("node") }
+        package var queued: Int { self.fields.integer("queued") }
+        package var running: Int { self.fields.integer("running") }
+        /// Age of the oldest live event, in seconds.
+        package var oldest: Double? { self.fields.optionalNumber("oldest") }
+    }
+
+    /// An event that failed or expired, as `rejoinder.recent` has it.
+    package struct Failure: OperatorRecord {
+        package let fields: OperatorFields
+
+        package init(fields: OperatorFields) { self.fields = fields }
+
+        package var id: String { self.fields.text("id") }
+        package var node: String { self.fields.text("node") }
+        package var finished: String { self.fields.text("finished") }
+        package var state: String { self.fields.text("state") }
+        package var attempt: Int { self.fields.integer("attempt") }
+        package var code: String? { self.fields.optionalText("code") }
+        package var error: String? { self.fields.optionalText("error") }
+    }
+
     /// A live worker, as `rejoinder.workers` has it.
     package struct Worker: OperatorRecord {
         package let fields: OperatorFields

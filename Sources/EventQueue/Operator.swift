@@ -13,9 +13,7 @@ package struct Operator: Sendable {
     private let actor: String
     private let via: String
 
-    /// - Parameters:
-    ///   - actor: who it is, such as `login@host`.
-    ///   - via: by what: `cli`, `dashboard`.
+    /// `actor` is who it is, such as `login@host`, and `via` by what: `cli`, `dashboard`.
     package init(actor: String, via: String, _ execute: @escaping Execute) {
         self.execute = execute
         self.actor = actor
@@ -35,6 +33,18 @@ package struct Operator: Sendable {
     /// The nodes that were ever called, steered or served, by name.
     package func nodes() async throws(QueueError) -> [Node] {
         try await self.records(Statements.nodes).map(Node.init)
+    }
+
+    /// What became of the last hour's events, by node.
+    package func overview() async throws(QueueError) -> [Overview] {
+        try await self.records(Statements.overview).map(Overview.init)
+    }
+
+    /// The last events that failed or expired, newest first.
+    package func failures(limit: Int = 5) async throws(QueueError) -> [Failure] {
+        var arguments = PostgresArguments()
+        arguments.append(Int64(limit))
+        return try await self.records(Statements.failures, arguments).map(Failure.init)
     }
 
     /// The live workers.

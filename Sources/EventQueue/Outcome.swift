@@ -8,6 +8,8 @@ package enum Outcome: Sendable, Hashable {
     case expired
     /// An operator cancelled it.
     case cancelled
+    /// Its node is paused.
+    case paused
     /// The caller's task was cancelled: it has hung up.
     case abandoned
     /// No worker serves its node.

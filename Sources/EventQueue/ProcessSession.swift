@@ -34,6 +34,16 @@ package final class ProcessSession: Sendable {
         }
     }
 
+    /// What a heartbeat brings.
+    package struct Beat: Sendable, Hashable {
+        /// The process's lanes need not listen while they are idle.
+        let isSpare: Bool
+        /// An operator wants the process to stop in order.
+        let isDraining: Bool
+        /// The nodes that are paused, and whose callers are not let in.
+        let refused: [String]
+    }
+
     private struct State {
         var registration: Registration?
         var isConnected = false
@@ -49,13 +59,13 @@ package final class ProcessSession: Sendable {
     private let logger: Logger
     private let busy: @Sendable () -> Int
     private let onRegistered: @Sendable () -> Void
-    private let onSpare: @Sendable (Bool) -> Void
+    private let onBeat: @Sendable (Beat) -> Void
     private let state = Mutex(State())
 
     /// Where the connector reaches a transaction pooler only, the process lives by its heartbeat alone.
     ///
-    /// `busy` says how many slots are in use now. `onRegistered` is called after each registration, `onSpare` after each
-    /// heartbeat with whether the process's lanes need not listen while they are idle; they must not block.
+    /// `busy` says how many slots are in use now. `onRegistered` is called after each registration, `onBeat` after each
+    /// heartbeat; they must not block.
     package init(
         connector: PostgresConnector,
         pool: PostgresPool,
@@ -65,7 +75,7 @@ package final class ProcessSession: Sendable {
         logger: Logger,
         busy: @escaping @Sendable () -> Int = { 0 },
         onRegistered: @escaping @Sendable () -> Void,
-        onSpare: @escaping @Sendable (Bool) -> Void = { _ in }
+        onBeat: @escaping @Sendable (Beat) -> Void
     ) {
         self.connector = connector
         self.pool = pool
@@ -75,7 +85,7 @@ package final class ProcessSession: Sendable {
         self.logger = logger
         self.busy = busy
         self.onRegistered = onRegistered
-        self.onSpare = onSpare
+        self.onBeat = onBeat
     }
 
     /// The latest registration; nil before the first.
@@ -161,7 +171,9 @@ package final class ProcessSession: Sendable {
                     return
                 }
                 self.state.withLock { $0.maintains = rows.bool(0, 1) }
-                self.onSpare(rows.bool(0, 2))
+                self.onBeat(
+                    Beat(isSpare: rows.bool(0, 2), isDraining: rows.bool(0, 3), refused: rows.strings(0, 4))
+                )
             } catch {
                 return
             }
@@ -171,8 +183,8 @@ package final class ProcessSession: Sendable {
 }
 
 /// The host's name, as the queue's views show it.
-enum Host {
-    static let name: String = {
+package enum Host {
+    package static let name: String = {
         var buffer = [CChar](repeating: 0, count: 256)
         guard gethostname(&buffer, buffer.count - 1) == 0 else { return "unknown" }
         return buffer.withUnsafeBufferPointer { $0.baseAddress.map { String(cString: $0) } ?? "unknown" }

@@ -8,6 +8,12 @@ enum QueueNotification: Sendable, Hashable {
     case wake(lane: Int32)
     /// To a worker: nobody waits for this event any more.
     case cancel(EventID)
+    /// To a worker: an operator wants it to stop in order.
+    case drain
+    /// To an ingress: the node is paused, and its callers are not to be let in.
+    case refuse(node: String)
+    /// To an ingress: the node's callers may come in.
+    case admit(node: String)
 
     /// An event that has come to an end, with its answer where that is short.
     struct Settled: Sendable, Hashable {
@@ -21,7 +27,7 @@ enum QueueNotification: Sendable, Hashable {
         let bytes: [UInt8]
     }
 
-    /// Reads what `rejoinder.settle`, `wake` and `abandon` send; nil for anything else, which may come from a later version.
+    /// Reads what `rejoinder.settle`, `wake`, `abandon` and the operator's functions send; nil for anything else, which may come from a later version.
     init?(payload: String) {
         let text = payload.utf8
         let kind = text.prefix { $0 != UInt8(ascii: " ") && $0 != Self.separator }
@@ -35,6 +41,9 @@ enum QueueNotification: Sendable, Hashable {
         case "cancel":
             guard let id = EventID(Substring(rest.dropFirst())) else { return nil }
             self = .cancel(id)
+        case "drain": self = .drain
+        case "refuse": self = .refuse(node: String(Substring(rest.dropFirst())))
+        case "admit": self = .admit(node: String(Substring(rest.dropFirst())))
         default:
             return nil
         }

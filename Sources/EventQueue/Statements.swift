@@ -14,6 +14,7 @@ enum Statements {
     static let enqueue = make("enqueue", PackageResources.enqueue_sql)
     static let event = make("event", PackageResources.event_sql)
     static let events = make("events", PackageResources.events_sql)
+    static let failures = make("failures", PackageResources.failures_sql)
     static let heartbeat = make("heartbeat", PackageResources.heartbeat_sql)
     static let held = make("held", PackageResources.held_sql)
     static let highWater = make("high_water", PackageResources.high_water_sql)
@@ -25,6 +26,7 @@ enum Statements {
     static let membership = make("membership", PackageResources.membership_sql)
     static let migrationsApplied = make("migrations_applied", PackageResources.migrations_applied_sql)
     static let nodes = make("nodes", PackageResources.nodes_sql)
+    static let overview = make("overview", PackageResources.overview_sql)
     static let passOn = make("pass_on", PackageResources.pass_on_sql)
     static let pause = make("pause", PackageResources.pause_sql)
     /// A script: not to be prepared.
@@ -38,9 +40,6 @@ enum Statements {
     static let retry = make("retry", PackageResources.retry_sql)
     static let schemaPresent = make("schema_present", PackageResources.schema_present_sql)
     static let secure = make("secure", PackageResources.secure_sql)
-    static let statusFailures = make("status_failures", PackageResources.status_failures_sql)
-    static let statusOverview = make("status_overview", PackageResources.status_overview_sql)
-    static let statusWorkers = make("status_workers", PackageResources.status_workers_sql)
     static let tidy = make("tidy", PackageResources.tidy_sql)
     static let unserved = make("unserved", PackageResources.unserved_sql)
     static let wake = make("wake", PackageResources.wake_sql)
@@ -49,9 +48,9 @@ enum Statements {
     /// All that need the schema, for the test that prepares each of them.
     static let all = [
         abandon, answer, answerByHand, attend, audit, cancel, claim, deregister, drain, enqueue, event, events,
-        heartbeat, held, highWater, limit, liveEvents, mayCall, membership, migrationsApplied, nodes, passOn, pause,
-        recover, register, release, replied, results, resume, retry, secure, statusFailures, statusOverview,
-        statusWorkers, tidy, unserved, wake, workers,
+        failures, heartbeat, held, highWater, limit, liveEvents, mayCall, membership, migrationsApplied, nodes,
+        overview, passOn, pause, recover, register, release, replied, results, resume, retry, secure, tidy, unserved,
+        wake, workers,
     ]
 
     private static func make(_ name: String, _ sql: [UInt8]) -> PostgresStatement {

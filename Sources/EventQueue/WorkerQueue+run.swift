@@ -74,7 +74,8 @@ extension WorkerQueue {
             self.state.withLock { $0.table.woken(lane: index) }
         case .cancel(let id):
             self.state.withLock { $0.cancelled.append(id) }
-        case .done, nil: return
+        case .drain: self.drainAsTold()
+        case .done, .refuse, .admit, nil: return
         }
     }
 

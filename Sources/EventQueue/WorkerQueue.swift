@@ -24,6 +24,14 @@ package final class WorkerQueue: Sendable {
         /// The worker's view of what it holds and the database's may have come apart.
         var shouldReconcile = true
 
+        /// Claims nothing more; false when that is so already.
+        mutating func drain() -> Bool {
+            guard !self.isStopping else { return false }
+            self.isStopping = true
+            self.table.drain()
+            return true
+        }
+
         /// How many slots are in use.
         var busy: Int { self.table.lanes.reduce(0) { $0 + $1.busy } }
     }
@@ -57,7 +65,8 @@ package final class WorkerQueue: Sendable {
         self.pool = PostgresPool(self.sessionless, size: 1)
         self.lanes = lanes
         self.logger = logger
-        (self.stopping, self.stop) = AsyncStream.makeStream()
+        let (stopping, stop) = AsyncStream<Never>.makeStream()
+        (self.stopping, self.stop) = (stopping, stop)
         let state = Shared(State(table: WorkerTable(lanes: lanes)))
         self.state = state
         self.session = ProcessSession(
@@ -69,8 +78,15 @@ package final class WorkerQueue: Sendable {
             logger: logger,
             busy: { state.withLock { $0.busy } },
             onRegistered: { [signal] in signal.raise() },
-            onSpare: { [signal] isSpare in
-                state.withLock { $0.table.spare(isSpare) }
+            onBeat: { [signal] beat in
+                let isNews = state.withLock { state in
+                    state.table.spare(beat.isSpare)
+                    return beat.isDraining && state.drain()
+                }
+                if isNews {
+                    Self.logDrain(logger)
+                    stop.finish()
+                }
                 signal.raise()
             }
         )
@@ -110,11 +126,20 @@ package final class WorkerQueue: Sendable {
     ///
     /// `run` returns when everything held has come to its outcome.
     package func drain() {
-        self.state.withLock { state in
-            state.isStopping = true
-            state.table.drain()
-        }
+        _ = self.state.withLock { $0.drain() }
         self.stop.finish()
         self.signal.raise()
+    }
+
+    /// An operator wants the worker to stop in order.
+    func drainAsTold() {
+        guard self.state.withLock({ $0.drain() }) else { return }
+        Self.logDrain(self.logger)
+        self.stop.finish()
+        self.signal.raise()
+    }
+
+    private static func logDrain(_ logger: Logger) {
+        logger.info("draining, as an operator asked: no new claims")
     }
 }

@@ -105,6 +105,7 @@ struct WorkerTable: Sendable {
     mutating func nextToTell() -> [Told] {
         // What went back to the queue may be for a lane here, which the database won't wake on its own worker's behalf.
         if self.beingTold.contains(where: { $0.outcome.goesBack }) { self.woken() }
+        if !self.beingTold.isEmpty { for lane in self.looking { self.lanes[lane].polled() } }
         let outcomes = self.tellsApart ? self.takeOutcomes() : []
         self.teller = outcomes.isEmpty ? .idle : .telling(outcomes)
         return outcomes

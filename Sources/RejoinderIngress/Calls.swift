@@ -106,6 +106,7 @@ struct Calls: Sendable {
         case .failed: problem = .handlerFailed
         case .expired: problem = .noReply
         case .cancelled: problem = .cancelled
+        case .paused: problem = .paused
         case .abandoned: problem = .hungUp
         case .unserved: problem = .noWorker
         case .unavailable: problem = .databaseAway

@@ -24,6 +24,7 @@ enum Problem: String, Sendable, Hashable, CaseIterable {
     case overloaded
     case outOfRoom = "out_of_room"
     case noWorker = "no_worker"
+    case paused
     case databaseAway = "database_away"
     case noReply = "no_reply"
     case hungUp = "hung_up"
@@ -39,7 +40,7 @@ enum Problem: String, Sendable, Hashable, CaseIterable {
         case .contentEncoding: .unsupportedMediaType
         case .headTooLarge: .requestHeaderFieldsTooLarge
         case .handlerFailed, .invalidReply, .workerLost, .cancelled: .badGateway
-        case .overloaded, .outOfRoom, .noWorker, .databaseAway: .serviceUnavailable
+        case .overloaded, .outOfRoom, .noWorker, .paused, .databaseAway: .serviceUnavailable
         case .noReply: .gatewayTimeout
         case .hungUp: HTTPResponse.Status(code: 499, reasonPhrase: "Client Closed Request")  // Nobody reads it.
         }
@@ -66,6 +67,7 @@ enum Problem: String, Sendable, Hashable, CaseIterable {
         case .overloaded: "Too many calls are waiting."
         case .outOfRoom: "The bodies of the calls that wait take all the room there is for them."
         case .noWorker: "No worker serves this node."
+        case .paused: "An operator has paused this node."
         case .databaseAway: "The database is away."
         case .noReply: "There was no reply before the deadline."
         case .hungUp: "The caller has hung up."

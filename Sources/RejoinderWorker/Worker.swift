@@ -6,7 +6,8 @@ public import ServiceLifecycle
 /// A worker, as a service: claims events of its handlers' nodes, runs the handlers, stores their answers.
 ///
 /// `WorkerProgram` makes a whole program of it; inside a program of one's own it goes into the `ServiceGroup`. On graceful
-/// shutdown it claims nothing more, and returns when every handler has ended, at the latest at their deadlines.
+/// shutdown, or when an operator drains it, it claims nothing more, and returns when every handler has ended, at the latest
+/// at their deadlines. Give it the `successTerminationBehavior` that says what a drained worker means to the program.
 public struct Worker: Service {
     private let runner: Runner
     private let logger: Logger

@@ -108,8 +108,14 @@ struct WorkerCommand<Program: WorkerProgram>: AsyncParsableCommand {
             // Away is not wrong: the worker waits for it.
             logger.warning("starting without the database", metadata: ["error": "\(error)"])
         }
-        var services: [any Service] = [worker]
-        if let traces { services.insert(traces, at: 0) }
+        // It ends in order when an operator drains it.
+        var services = [
+            ServiceGroupConfiguration.ServiceConfiguration(
+                service: worker,
+                successTerminationBehavior: .gracefullyShutdownGroup
+            )
+        ]
+        if let traces { services.insert(.init(service: traces), at: 0) }
         var configuration = ServiceGroupConfiguration(
             services: services,
             gracefulShutdownSignals: [.sigterm, .sigint],

@@ -14,7 +14,17 @@ struct Rejoinder: AsyncParsableCommand {
         version: Version.current,
         subcommands: [
             MigrateCommand.self, GrantCommand.self, IngressCommand.self, DevCommand.self, SendCommand.self,
-            LoadCommand.self, StatusCommand.self, HealthCommand.self,
+            LoadCommand.self, HealthCommand.self,
+        ],
+        groupedSubcommands: [
+            CommandGroup(
+                name: "See and steer",
+                subcommands: [
+                    StatusCommand.self, NodesCommand.self, EventsCommand.self, EventCommand.self, WorkersCommand.self,
+                    AuditCommand.self, AnswerCommand.self, CancelCommand.self, RetryCommand.self, PauseCommand.self,
+                    ResumeCommand.self, LimitCommand.self, DrainCommand.self,
+                ]
+            )
         ]
     )
 }

@@ -183,21 +183,4 @@ struct ViewTests {
             )
         }
     }
-
-    @Test("the status screen has a table for each, also of an empty queue")
-    func status() async throws {
-        try await self.withQueue { connection, worker, ids in
-            try await connection.execute(.abandon([(ids[2], "expired")]))
-            let tables = try await QueueStatus(connection).tables()
-            #expect(tables.map(\.title) == ["Nodes", "Workers", "Last failures"])
-            #expect(tables.map(\.rows.count) == [2, 1, 1])
-            #expect(tables.allSatisfy { table in table.rows.allSatisfy { $0.count == table.columns.count } })
-            #expect(tables[1].rows[0].contains("1 / 7"))
-            #expect(tables[2].rows[0].contains(ids[2].description))
-        }
-        try await TestCluster.withDatabase { database in
-            let tables = try await QueueStatus(try await database.connect()).tables()
-            #expect(tables.allSatisfy { $0.rows.isEmpty && !$0.empty.isEmpty && !$0.columns.isEmpty })
-        }
-    }
 }

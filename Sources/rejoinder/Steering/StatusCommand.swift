@@ -1,0 +1,56 @@
+import ArgumentParser
+import EventQueue
+import PostgresClient
+import Settings
+import UnixSignals
+
+struct StatusCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "status",
+        abstract: "One screen: the queue by node, the workers, the last failures.",
+        discussion: "In SQL: select * from rejoinder.overview; … from rejoinder.workers; … from rejoinder.recent"
+    )
+
+    @Flag(help: "Draw it again each second, until Ctrl-C; as JSON, a line each second.")
+    var watch = false
+
+    @OptionGroup var options: OperatorOptions
+
+    func run() async throws {
+        try await self.options.run(as: .reader) { try await self.show(StatusScreen($0)) }
+        guard self.watch else { return }
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask { for await _ in await UnixSignalsSequence(trapping: .sigint, .sigterm) { return } }
+            group.addTask { await self.showAgain() }
+            await group.next()
+            group.cancelAll()
+        }
+    }
+
+    /// A database that goes away meanwhile is waited for.
+    private func showAgain() async {
+        let connector = PostgresConnector(OperatorOptions.database.sessionless, logger: OperatorOptions.logger)
+        let pool = PostgresPool(connector, size: 1)
+        let queue = Operator(pool, actor: OperatorOptions.actor, via: "cli")
+        while !Task.isCancelled {
+            do {
+                try await Task.sleep(for: .seconds(1))
+                self.show(try await StatusScreen(queue))
+            } catch let error as QueueError {
+                StandardError.print("rejoinder: \(error), trying again")
+            } catch {
+                break
+            }
+        }
+        await pool.closeIdle()
+    }
+
+    private func show(_ screen: StatusScreen) {
+        if self.options.json {
+            StandardOutput.print(screen.json)
+        } else {
+            // Home, and clear what is there.
+            StandardOutput.print((self.watch ? "\u{1B}[H\u{1B}[2J" : "") + screen.text)
+        }
+    }
+}
