@@ -20,7 +20,7 @@ enum Statements {
     static let highWater = make("high_water", PackageResources.high_water_sql)
     /// Of a schema that has it; not among `all`.
     static let life = make("life", PackageResources.life_sql)
-    static let limit = make("limit", PackageResources.limit_sql)
+    static let limit = make("limit_node", PackageResources.limit_sql)
     static let liveEvents = make("live_events", PackageResources.live_events_sql)
     static let mayCall = make("may_call", PackageResources.may_call_sql)
     static let membership = make("membership", PackageResources.membership_sql)

@@ -2,5 +2,5 @@
 with who as materialized (
     select set_config('rejoinder.actor', $1, true), set_config('rejoinder.via', $2, true)
 )
-select rejoinder.answer_by_hand($3::uuid, $4, $5)::text
+select rejoinder.answer_by_hand($3::text::uuid, $4, $5)::text
   from who

@@ -2,5 +2,5 @@
 with who as materialized (
     select set_config('rejoinder.actor', $1, true), set_config('rejoinder.via', $2, true)
 )
-select rejoinder.cancel($3::uuid)::text
+select rejoinder.cancel($3::text::uuid)::text
   from who

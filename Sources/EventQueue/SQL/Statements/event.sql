@@ -15,4 +15,4 @@ select e.id::text as id,
        e.code,
        e.error
   from rejoinder.event as e
- where e.id = $1::uuid
+ where e.id = $1::text::uuid

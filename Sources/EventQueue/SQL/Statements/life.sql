@@ -4,4 +4,4 @@ select step,
        milliseconds::double precision as milliseconds,
        "by",
        detail::text as detail
-  from rejoinder.life($1::uuid)
+  from rejoinder.life($1::text::uuid)

@@ -2,5 +2,5 @@
 with who as materialized (
     select set_config('rejoinder.actor', $1, true), set_config('rejoinder.via', $2, true)
 )
-select rejoinder.retry($3::uuid, $4 * interval '1 millisecond')::text
+select rejoinder.retry($3::text::uuid, $4 * interval '1 millisecond')::text
   from who
