@@ -9,6 +9,13 @@ package enum CommonSettings {
         default: Logger.Level.info
     ) { Logger.Level(rawValue: $0.lowercased()) }
 
+    package static let logFormat = Setting(
+        "log.format",
+        help: "text for people, or json: one object per line. Default: text.",
+        expected: "text or json",
+        default: LogFormat.text
+    ) { LogFormat(rawValue: $0.lowercased()) }
+
     /// `DATABASE_URL`, the one variable without our prefix: any libpq connection string or URI.
     ///
     /// Nil leaves libpq its own `PG*` variables. An empty one counts as not set.
@@ -28,9 +35,22 @@ package enum CommonSettings {
 
 extension Logger {
     /// A program's logger, to standard error.
-    package static func program(_ label: String, level: Logger.Level) -> Logger {
-        var logger = Logger(label: label) { StreamLogHandler.standardError(label: $0) }
+    package static func program(_ label: String, level: Logger.Level, format: LogFormat = .text) -> Logger {
+        var logger = Logger(label: label) { label in
+            switch format {
+            case .text: StreamLogHandler.standardError(label: label)
+            case .json: JSONLogHandler(label: label)
+            }
+        }
         logger.logLevel = level
         return logger
     }
+}
+
+/// How a program writes its log.
+package enum LogFormat: String, Sendable {
+    /// For people.
+    case text
+    /// For machines: one object per line.
+    case json
 }
