@@ -1,5 +1,7 @@
+import CoreMetrics
 import Logging
 import PostgresClient
+import RejoinderMetrics
 import ServiceLifecycle
 import Synchronization
 import Tracing
@@ -13,6 +15,7 @@ extension IngressQueue: Service {
                 group.addTask { await self.watchOver() }
                 group.addTask { await self.poll() }
                 group.addTask { await self.noteReplies() }
+                group.addTask { await self.sampleVitals() }
                 group.addTask {
                     await self.deadlines.run { self.finish($0, .expired, abandoningAs: "expired") }
                 }
@@ -120,6 +123,7 @@ extension IngressQueue: Service {
         var calls: [PostgresCall] = []
         if !trip.enqueue.isEmpty {
             calls.append(.enqueue(trip.enqueue, ingress: process))
+            QueueMetrics.enqueued.record(trip.enqueue.count)
         }
         if !trip.results.isEmpty { calls.append(.results(trip.results)) }
         if !trip.abandon.isEmpty { calls.append(.abandon(trip.abandon)) }
@@ -192,6 +196,7 @@ extension IngressQueue: Service {
         while !Task.isCancelled {
             try? await Task.sleep(for: .milliseconds(500))
             let now = ContinuousClock.now
+            self.showState()
             if let since = self.connector.awaySince, now - since > self.limits.databaseWait {
                 self.finish(
                     self.state.withLock { Array($0.table.entries.keys) },
@@ -218,6 +223,13 @@ extension IngressQueue: Service {
             }
             self.finish(inVain, .unserved, abandoningAs: "cancelled")
         }
+    }
+
+    private func showState() {
+        let (waiting, bytes) = self.state.withLock { ($0.table.entries.count, $0.table.bytes) }
+        QueueMetrics.waitingCalls.set(waiting)
+        QueueMetrics.waitingBytes.set(bytes)
+        QueueMetrics.databaseUp.set(self.isReady ? 1 : 0)
     }
 
     /// Asks for the answers that are waited for, where nobody can be told of them.

@@ -1,5 +1,7 @@
+import CoreMetrics
 package import Logging
 package import PostgresClient
+import RejoinderMetrics
 import Tracing
 
 /// The queue as the ingress uses it: hand in an event, await its outcome.
@@ -55,6 +57,9 @@ package final class IngressQueue: Sendable {
             onRegistered: { [signal] in signal.raise() },
             onBeat: { [state] beat in state.withLock { $0.refused = Set(beat.refused) } }
         )
+        QueueMetrics.begin(.ingress)
+        Meter(.waitingCallsLimit).set(limits.waiting)
+        Meter(.waitingBytesLimit).set(limits.waitingBytes)
     }
 
     /// How many callers wait at this moment.
@@ -97,7 +102,9 @@ package final class IngressQueue: Sendable {
 
     func finish(_ ids: some Sequence<EventID>, _ outcome: Outcome, abandoningAs state: String?) {
         for id in ids {
-            self.state.withLock { $0.table.leave(id, abandoningAs: state) }?(outcome)
+            guard let waiter = self.state.withLock({ $0.table.leave(id, abandoningAs: state) }) else { continue }
+            QueueMetrics.ended(with: outcome, onOurPart: state != nil)
+            waiter(outcome)
         }
         if state != nil { self.signal.raise() }
     }

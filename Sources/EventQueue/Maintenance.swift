@@ -1,5 +1,7 @@
+import CoreMetrics
 import Logging
 import PostgresClient
+import RejoinderMetrics
 
 /// The housekeeping, by whichever process holds the maintenance lock: recovery twice a second, partitions once a minute.
 ///
@@ -55,6 +57,9 @@ struct Maintenance: Sendable {
         arguments.append(expiring)
         let rows = try await self.pool.execute(PostgresCall(Statements.recover, arguments))
         let counts = (0..<3).map { rows.integer(0, $0, as: Int32.self) }
+        QueueMetrics.recoveries.increment(by: counts[0])
+        QueueMetrics.cancellations["ingress_lost"].increment(by: counts[1])
+        QueueMetrics.expiries.increment(by: counts[2])
         if counts.contains(where: { $0 > 0 }) {
             self.logger.info(
                 "recovered",

@@ -42,6 +42,7 @@ enum Statements {
     static let secure = make("secure", PackageResources.secure_sql)
     static let tidy = make("tidy", PackageResources.tidy_sql)
     static let unserved = make("unserved", PackageResources.unserved_sql)
+    static let vitals = make("vitals", PackageResources.vitals_sql)
     static let wake = make("wake", PackageResources.wake_sql)
     static let workers = make("workers", PackageResources.workers_sql)
 
@@ -50,7 +51,7 @@ enum Statements {
         abandon, answer, answerByHand, attend, audit, cancel, claim, deregister, drain, enqueue, event, events,
         failures, heartbeat, held, highWater, limit, liveEvents, mayCall, membership, migrationsApplied, nodes,
         overview, passOn, pause, recover, register, release, replied, results, resume, retry, secure, tidy, unserved,
-        wake, workers,
+        vitals, wake, workers,
     ]
 
     private static func make(_ name: String, _ sql: [UInt8]) -> PostgresStatement {

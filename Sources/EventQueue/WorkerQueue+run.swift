@@ -32,6 +32,7 @@ extension WorkerQueue {
             try? await Task.sleep(for: self.connector.lacksSessions ? ProcessSession.pollInterval : .seconds(1))
             if Task.isCancelled { return }
             self.state.withLock { $0.table.polled() }
+            self.showState()
             self.signal.raise()
         }
     }

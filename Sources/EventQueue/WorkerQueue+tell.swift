@@ -1,5 +1,7 @@
+import CoreMetrics
 import Logging
 import PostgresClient
+import RejoinderMetrics
 import Tracing
 
 extension WorkerQueue {
@@ -49,6 +51,7 @@ extension WorkerQueue {
         _ worker: Int32,
         on connection: isolated PostgresConnection
     ) throws(PostgresError) {
+        QueueMetrics.answered.record(outcomes.count)
         switch result {
         case .success(let rows):
             self.state.withLock { $0.table.answered(waiting: rows.integer(0, 2)) }

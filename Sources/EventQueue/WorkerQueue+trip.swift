@@ -1,5 +1,7 @@
+import CoreMetrics
 import Logging
 import PostgresClient
+import RejoinderMetrics
 
 extension WorkerQueue {
     /// One round trip: tells the outcomes, claims for the lanes that want to, and returns what they were granted.
@@ -99,6 +101,7 @@ extension WorkerQueue {
                 ingress: rows.optionalInteger(row, 4)
             )
         }
+        if !claims.isEmpty { QueueMetrics.claimed.record(claims.count) }
         // What was queued below the last that it found, it has taken; unless it took the newest.
         let isNewestFirst = rows.count > 0 && rows.bool(0, 8)
         let emptiedBelow = isNewestFirst ? nil : claims.lazy.map(\.place).max() ?? highWater

@@ -1,5 +1,7 @@
+import CoreMetrics
 package import Logging
 package import PostgresClient
+import RejoinderMetrics
 import Tracing
 
 /// The queue as a worker uses it: it hands out claims, and takes outcomes.
@@ -90,10 +92,22 @@ package final class WorkerQueue: Sendable {
                 signal.raise()
             }
         )
+        QueueMetrics.begin(.worker)
+        Meter(.slots).set(lanes.reduce(0) { $0 + $1.slots })
+        self.showState()
     }
 
     /// Registered with the database, and connected to it.
-    package var isReady: Bool { self.session.isConnected }
+    package var isReady: Bool { self.session.isConnected && self.connector.awaySince == nil }
+
+    /// Claims nothing more.
+    package var isStopping: Bool { self.state.withLock { $0.isStopping } }
+
+    /// Sets the gauges.
+    func showState() {
+        QueueMetrics.slotsBusy.set(self.state.withLock { $0.busy })
+        QueueMetrics.databaseUp.set(self.isReady ? 1 : 0)
+    }
 
     /// An attempt has come to its outcome, which goes to the database with the next round trip; nil when there is
     /// nothing to tell.
@@ -109,6 +123,9 @@ package final class WorkerQueue: Sendable {
         freesSlot: Bool = true
     ) {
         let handled = ran.map { Handled(at: .now, ran: $0) }
+        if case .retry? = outcome, claim.attempt < self.lanes[claim.lane].maxAttempts {
+            QueueMetrics.retries[NodeLabels.shared.label(of: claim.node)].increment()
+        }
         self.state.withLock { state in
             state.table.finished(claim, outcome, handled)
             if freesSlot { state.table.lanes[claim.lane].slotFreed() }

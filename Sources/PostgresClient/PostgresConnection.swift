@@ -1,5 +1,7 @@
 import CLibPQ
+import CoreMetrics
 package import Logging
+import RejoinderMetrics
 import Synchronization
 
 /// One connection to PostgreSQL, in pipeline mode.
@@ -60,7 +62,10 @@ package actor PostgresConnection {
     ) throws(PostgresError) -> [Result<PostgresRows, PostgresError>] {
         guard self.isOpen else { throw PostgresError(.connectionLost, "the connection is closed") }
         do throws(PostgresError) {
-            let deadline = ContinuousClock.now + self.configuration.statementTimeout + .seconds(1)
+            let start = ContinuousClock.now
+            DatabaseMetrics.roundTrips.increment()
+            defer { DatabaseMetrics.roundTripTime.record(since: start) }
+            let deadline = start + self.configuration.statementTimeout + .seconds(1)
             if self.configuration.isPooled { return try self.oneByOne(calls, until: deadline) }
             var results: [Result<PostgresRows, PostgresError>] = []
             results.reserveCapacity(calls.count)
@@ -169,6 +174,7 @@ package actor PostgresConnection {
     private func drainNotifications() {
         guard let onNotification else { return }
         while let notification = self.session.nextNotification() {
+            DatabaseMetrics.notifications.increment()
             onNotification(notification)
         }
     }

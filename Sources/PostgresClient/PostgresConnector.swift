@@ -24,6 +24,7 @@ package final class PostgresConnector: Sendable {
         self.configuration = configuration
         self.logger = logger
         self.hasSessions = Mutex(needingSessions ? nil : true)
+        DatabaseMetrics.begin()
     }
 
     /// One for what needs a session, and one for the rest: the same, unless there is a pooler to go by.

@@ -1,3 +1,5 @@
+import CoreMetrics
+
 /// A connection that is watched, and always there: made again when it breaks.
 ///
 /// It reads its socket at all times: a listener that doesn't holds back the whole server's cleaning up.
@@ -29,7 +31,10 @@ package struct PostgresListener: Sendable {
         body: @escaping @Sendable (PostgresConnection) async -> Void = { _ in await Self.untilCancelled() }
     ) async {
         var backoff = Backoff()
+        var isFirst = true
         while !Task.isCancelled, let connection = await self.connector.connectPersistently() {
+            if !isFirst { DatabaseMetrics.reconnects.increment() }
+            isFirst = false
             let began = ContinuousClock.now
             do throws(PostgresError) {
                 try await prepare(connection)

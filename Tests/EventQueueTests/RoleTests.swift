@@ -13,6 +13,7 @@ struct RoleTests {
         ("select id::text from rejoinder.results('{}')", [.ingress]),
         ("select id::text from rejoinder.abandon('{}', '{}', '{}')", [.ingress]),
         ("select rejoinder.unserved('{}')::text", [.ingress]),
+        ("select metric from rejoinder.vitals() limit 1", [.ingress]),
         ("select rejoinder.wake('{}')::text", [.ingress, .worker]),
         ("select rejoinder.recover()::text", [.ingress, .worker]),
         ("select rejoinder.tidy()::text", [.ingress, .worker]),

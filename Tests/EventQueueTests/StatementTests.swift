@@ -33,6 +33,7 @@ struct StatementTests {
         "status_workers": ("{}", "text,text,text,text,text,text,text"),
         "tidy": ("{}", "integer,integer"),
         "unserved": ("{text[]}", "text[]"),
+        "vitals": ("{}", "text,text,double precision"),
         "wake": ("{text[]}", "integer"),
     ]
 

@@ -254,6 +254,74 @@ comment on column rejoinder.nodes.workers is 'The live workers that serve it.';
 comment on column rejoinder.nodes.slots is 'How many events these handle at once, those of other nodes included.';
 comment on column rejoinder.nodes.takes is 'Median time of a handler''s run in the last minutes.';
 
+-- The queue's vital figures, for metrics: a name, or a name and a label, of which node, and the value. A further row needs no
+-- newer client. Nodes are those with live events, those that a worker names, and the first 500 that were ever called.
+create function rejoinder.vitals() returns table (metric text, node text, value double precision)
+language plpgsql
+set jit = off
+as $$
+#variable_conflict use_column
+begin
+    return query
+        with live as (
+            select l.node as name,
+                   count(*) filter (where l.worker is null) as queued,
+                   count(*) filter (where l.worker is not null) as running,
+                   extract(epoch from clock_timestamp() - min(l.enqueued_at) filter (where l.worker is null)) as oldest
+              from rejoinder.live as l
+             group by l.node
+        ), lane as (
+            select l.process, l.nodes, l.excluding
+              from rejoinder.lane as l
+              join rejoinder.process as p on p.id = l.process
+             where p.role = 'worker' and p.stopped_at is null and p.missing_since is null
+        ), known as (
+            (select n.name from rejoinder.node as n order by n.first_seen_at limit 500)
+            union
+            select live.name from live
+            union
+            select unnest(lane.nodes) from lane
+        )
+        select figure.metric, known.name, figure.value::double precision
+          from known
+          left join live on live.name = known.name
+         cross join lateral (
+            values
+                ('rejoinder_queue_events state=queued', coalesce(live.queued, 0)),
+                ('rejoinder_queue_events state=running', coalesce(live.running, 0)),
+                ('rejoinder_queue_oldest_age_seconds', coalesce(live.oldest, 0)),
+                ('rejoinder_node_workers', (
+                    select count(distinct lane.process)
+                      from lane
+                     where (lane.nodes is null or known.name = any (lane.nodes))
+                       and (known.name = any (lane.excluding)) is not true
+                ))
+         ) as figure (metric, value);
+
+    return query
+        select 'rejoinder_workers', null::text, count(*)::double precision
+          from rejoinder.process as p
+         where p.role = 'worker' and p.stopped_at is null and p.missing_since is null;
+
+    return query select 'rejoinder_notification_queue_ratio', null::text, pg_notification_queue_usage();
+
+    -- What other logins do is only seen by a member of pg_read_all_stats.
+    return query
+        select 'rejoinder_oldest_snapshot_age_seconds', null::text,
+               coalesce(extract(epoch from clock_timestamp() - min(t.since)), 0)::double precision
+          from (
+                select a.xact_start as since
+                  from pg_stat_activity as a
+                 where a.datname = current_database()
+                   and a.pid <> pg_backend_pid()
+                   and a.backend_type <> 'autovacuum worker'
+                   and (a.backend_xmin is not null or a.backend_xid is not null)
+                union all
+                select x.prepared from pg_prepared_xacts as x where x.database = current_database()
+          ) as t;
+end $$;
+comment on function rejoinder.vitals is 'The queue''s figures for metrics: what waits and runs, its age, workers by node, old snapshots.';
+
 comment on function rejoinder.enqueue is 'Inserts a batch of events; doing it again is harmless.';
 comment on function rejoinder.claim is 'Takes queued events for a worker, oldest first.';
 comment on function rejoinder.wake is 'Wakes idle workers for these nodes, unless an awake one will take them.';

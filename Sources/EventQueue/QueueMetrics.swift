@@ -1,0 +1,45 @@
+import CoreMetrics
+import RejoinderMetrics
+
+/// What is measured of the queue's client, in the process.
+enum QueueMetrics {
+    static let enqueued = Recorder(.batchEvents, "enqueue")
+    static let claimed = Recorder(.batchEvents, "claim")
+    static let answered = Recorder(.batchEvents, "answer")
+
+    static let databaseUp = Meter(.databaseUp)
+    static let recoveries = Counter(.recoveries)
+    static let expiries = Counter(.expiries)
+    static let cancellations = Series<String, Counter> { Counter(.cancellations, $0) }
+    /// By the node's label.
+    static let retries = Series<String, Counter> { Counter(.retries, $0) }
+
+    static let waitingCalls = Meter(.waitingCalls)
+    static let waitingBytes = Meter(.waitingBytes)
+    static let slotsBusy = Meter(.slotsBusy)
+
+    /// Makes the handles that every process has, so that what has not happened yet is shown as 0.
+    static func begin(_ role: ProcessSession.Role) {
+        Meter(.buildInfo, Version.current, role.rawValue).set(1)
+        self.databaseUp.set(0)
+        _ = (self.recoveries, self.expiries, self.cancellations["ingress_lost"])
+        switch role {
+        case .ingress:
+            _ = self.enqueued
+            for reason in ["hung_up", "no_worker", "database_away", "operator"] { _ = self.cancellations[reason] }
+        case .worker: _ = (self.claimed, self.answered)
+        }
+    }
+
+    /// A wait has ended with this outcome; on our own initiative, or as the database said.
+    static func ended(with outcome: Outcome, onOurPart isOurs: Bool) {
+        switch outcome {
+        case .expired where isOurs: self.expiries.increment()
+        case .abandoned: self.cancellations["hung_up"].increment()
+        case .unserved: self.cancellations["no_worker"].increment()
+        case .unavailable: self.cancellations["database_away"].increment()
+        case .cancelled: self.cancellations["operator"].increment()
+        case .answered, .failed, .expired, .overloaded, .outOfRoom, .rejected: break
+        }
+    }
+}

@@ -1,0 +1,2 @@
+select metric, node, value
+  from rejoinder.vitals()
