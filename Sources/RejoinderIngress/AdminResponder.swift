@@ -2,10 +2,12 @@ import EventQueue
 import HTTPTypes
 import Hummingbird
 
-/// The private port: health, for whoever deploys it.
+/// The private port: health for whoever deploys it, metrics for Prometheus.
 struct AdminResponder: HTTPResponder {
     /// Whether calls are served.
     let readiness: @Sendable () -> Readiness
+    /// In Prometheus's text format; nil where there are none.
+    let metrics: (@Sendable () -> String)?
 
     enum Readiness: String, Sendable {
         case ready
@@ -21,17 +23,20 @@ struct AdminResponder: HTTPResponder {
         case "/health/ready":
             let readiness = self.readiness()
             return Self.plain(readiness == .ready ? .ok : .serviceUnavailable, readiness.rawValue)
+        case "/metrics":
+            guard let metrics else { return Problem.notFound.response() }
+            return Self.page(.ok, type: "text/plain; version=0.0.4; charset=utf-8", metrics())
         default: return Problem.notFound.response()
         }
     }
 
     private static func plain(_ status: HTTPResponse.Status, _ text: String) -> Response {
+        self.page(status, type: "text/plain; charset=utf-8", text + "\n")
+    }
+
+    private static func page(_ status: HTTPResponse.Status, type: String, _ text: String) -> Response {
         var headers = HTTPFields()
-        headers[.contentType] = "text/plain; charset=utf-8"
-        return Response(
-            status: status,
-            headers: headers,
-            body: ResponseBody(byteBuffer: ByteBuffer(string: text + "\n"))
-        )
+        headers[.contentType] = type
+        return Response(status: status, headers: headers, body: ResponseBody(byteBuffer: ByteBuffer(string: text)))
     }
 }

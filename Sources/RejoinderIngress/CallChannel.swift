@@ -1,3 +1,4 @@
+import CoreMetrics
 import HummingbirdCore
 import Logging
 import NIOCore
@@ -29,10 +30,16 @@ struct CallChannel: ServerChildChannel {
             )
             let handler = CallHandler(self.calls)
             try operations.addHandler(
-                ConnectionGuard(limits: ConnectionGuard.Limits(self.options)) { handler.hungUp() }
+                ConnectionGuard(limits: ConnectionGuard.Limits(self.options)) {
+                    handler.hungUp()
+                } onRefusal: { [log = self.calls.log] problem in
+                    log.refused(problem, at: nil)
+                }
             )
             try operations.addHandler(HTTPServerPipelineHandler())
             try operations.addHandler(handler)
+            IngressMetrics.connections.increment()
+            channel.closeFuture.whenComplete { _ in IngressMetrics.connections.decrement() }
             return OpenChannel(channel: channel)
         }
     }

@@ -24,6 +24,8 @@ final class CallHandler: ChannelInboundHandler {
 
     private let calls: Calls
     private var state = State.idle
+    /// Of the request that came last.
+    private var endpoint: Endpoint?
     private var date = HTTPDate()
     /// The request's connection ends with its response.
     private var isLast = false
@@ -73,10 +75,12 @@ final class CallHandler: ChannelInboundHandler {
         self.isLast = !head.isKeepAlive || fields.leavesHTTP
         self.tellsKeepAlive = head.version == .http1_0 && !self.isLast
         self.state = .skipping
+        self.endpoint = nil
         guard !fields.isFaulty else { return self.respond(context, .problem(.malformedHTTP, closing: true)) }
         guard let endpoint = self.calls.endpoint(of: head.uri) else {
             return self.respond(context, .problem(.notFound))
         }
+        self.endpoint = endpoint
         switch head.method {
         case .POST: break
         case .GET: return self.respond(context, .greeting(isHeadOnly: false))
@@ -156,6 +160,7 @@ final class CallHandler: ChannelInboundHandler {
     // MARK: Response
 
     private func respond(_ context: ChannelHandlerContext, _ response: CallResponse) {
+        if let problem = response.refusal { self.calls.log.refused(problem, at: self.endpoint) }
         var response = response
         response.closes = response.closes || self.isLast
         self.isDone = response.closes

@@ -12,6 +12,8 @@ struct CallResponse {
     var closes = false
     /// To a `HEAD` request goes the head alone.
     var isHeadOnly = false
+    /// Why the call never became an event.
+    var refusal: Problem?
 
     static func answer(_ answer: [UInt8], insteadOf problem: Problem? = nil) -> CallResponse {
         var headers: HTTPHeaders = ["content-type": "application/json"]
@@ -29,7 +31,8 @@ struct CallResponse {
             status: HTTPResponseStatus(statusCode: problem.status.code, reasonPhrase: problem.status.reasonPhrase),
             headers: HTTPHeaders(problem.fields.map { ($0.name.rawName, $0.value) }),
             body: ByteBuffer(string: problem.body(event: event, detail: detail)),
-            closes: closing
+            closes: closing,
+            refusal: event == nil ? problem : nil
         )
     }
 

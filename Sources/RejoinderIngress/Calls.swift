@@ -16,6 +16,7 @@ struct Calls: Sendable {
     let incomplete: Room
     let queue: any CallQueue
     let logger: Logger
+    let log: CallLog
     let tracer = EventTrace.tracer
 
     init(options: IngressOptions, endpoints: EndpointTable, queue: any CallQueue, logger: Logger) {
@@ -24,6 +25,7 @@ struct Calls: Sendable {
         self.incomplete = Room(of: options.queue.waitingBytes)
         self.queue = queue
         self.logger = logger
+        self.log = CallLog(logger)
     }
 
     /// The endpoint of a request's target, in origin or absolute form (RFC 9112, 3.2).
@@ -88,12 +90,13 @@ struct Calls: Sendable {
     ) -> CallResponse {
         let problem: Problem
         switch outcome {
-        case .answered(let answer, _):
+        case .answered(let answer, let attempt):
             do throws(ReplyError) {
                 // A worker that is not ours, or an operator, may have stored anything.
                 try Reply.check(encoded: answer)
-                self.logger.debug("replied", metadata: Self.metadata(event, arrived))
-                return .answer(answer)
+                let response = CallResponse.answer(answer)
+                self.log.replied(to: event, response, problem: nil, attempt: attempt, arrived: arrived)
+                return response
             } catch {
                 var metadata = Self.metadata(event, arrived)
                 metadata["error"] = "\(error)"
@@ -114,22 +117,27 @@ struct Calls: Sendable {
         case .outOfRoom: problem = .outOfRoom
         case .rejected: problem = .contract
         }
-        var metadata = Self.metadata(event, arrived)
-        metadata["code"] = "\(problem.rawValue)"
-        metadata["status"] = "\(problem.status.code)"
-        self.logger.log(level: problem == .hungUp ? .debug : .warning, "no reply", metadata: metadata)
-        if let fallback = endpoint.fallback, problem.hasFallback, let answer = try? fallback.encoded() {
-            return .answer(answer, insteadOf: problem)
+        if problem != .hungUp {
+            var metadata = Self.metadata(event, arrived)
+            metadata["code"] = "\(problem.rawValue)"
+            metadata["status"] = .stringConvertible(problem.status.code)
+            if case .failed(_, let attempt) = outcome { metadata["attempt"] = .stringConvertible(attempt) }
+            self.logger.warning("no reply", metadata: metadata)
         }
-        return .problem(problem, event: event.id)
+        var response = CallResponse.problem(problem, event: event.id)
+        if let fallback = endpoint.fallback, problem.hasFallback, let answer = try? fallback.encoded() {
+            response = .answer(answer, insteadOf: problem)
+        }
+        self.log.replied(to: event, response, problem: problem, attempt: nil, arrived: arrived)
+        return response
     }
 
-    private static func metadata(_ event: NewEvent, _ arrived: ContinuousClock.Instant) -> Logger.Metadata {
+    static func metadata(_ event: NewEvent, _ arrived: ContinuousClock.Instant) -> Logger.Metadata {
         [
             "event.id": "\(event.id)",
             "endpoint": "\(event.endpoint)",
             "node": "\(event.node)",
-            "ms": "\((ContinuousClock.now - arrived).milliseconds)",
+            "ms": .stringConvertible((ContinuousClock.now - arrived).milliseconds),
         ]
     }
 }

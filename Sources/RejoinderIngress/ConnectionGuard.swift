@@ -31,6 +31,7 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
 
     private let limits: Limits
     private let onHangUp: () -> Void
+    private let onRefusal: (Problem) -> Void
     private var machine = ConnectionMachine()
     private var timer: Scheduled<Void>?
     private var idleCheck: Scheduled<Void>?
@@ -40,10 +41,12 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
     /// The server leaves, and the handlers behind don't know it yet.
     private var leave: Scheduled<Void>?
 
-    /// `onHangUp` is called when the caller has closed its side, also while a call waits.
-    init(limits: Limits, onHangUp: @escaping () -> Void) {
+    /// `onHangUp` is called when the caller has closed its side, also while a call waits; `onRefusal` when a request goes no
+    /// further than this.
+    init(limits: Limits, onHangUp: @escaping () -> Void, onRefusal: @escaping (Problem) -> Void = { _ in }) {
         self.limits = limits
         self.onHangUp = onHangUp
+        self.onRefusal = onRefusal
     }
 
     func handlerAdded(context: ChannelHandlerContext) {
@@ -188,6 +191,7 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
 
     /// The last reply on this connection.
     private func send(_ context: ChannelHandlerContext, _ problem: Problem) {
+        self.onRefusal(problem)
         let response = CallResponse.problem(problem, closing: true)
         context.write(Self.wrapOutboundOut(.head(response.head(date: self.date.now()))), promise: nil)
         context.write(Self.wrapOutboundOut(.body(.byteBuffer(response.body))), promise: nil)

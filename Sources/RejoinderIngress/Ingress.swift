@@ -1,3 +1,4 @@
+import CoreMetrics
 import EventQueue
 import Hummingbird
 import HummingbirdCore
@@ -18,22 +19,26 @@ package struct Ingress: Sendable {
     private let queue: any CallQueue
     private let logger: Logger
     private let onListening: @Sendable (_ port: Int, _ adminPort: Int) -> Void
+    private let metrics: (@Sendable () -> String)?
 
     /// The queue's views call this process by its name.
     ///
-    /// `onListening` is told the ports once both are open, which matters where port 0 was asked for.
+    /// `onListening` is told the ports once both are open, which matters where port 0 was asked for. `metrics` is what the
+    /// private port shows at `/metrics`; nil where they go elsewhere.
     package init(
         options: IngressOptions,
         database: PostgresConfiguration,
         name: String,
         logger: Logger,
-        onListening: @escaping @Sendable (_ port: Int, _ adminPort: Int) -> Void = { _, _ in }
+        onListening: @escaping @Sendable (_ port: Int, _ adminPort: Int) -> Void = { _, _ in },
+        metrics: (@Sendable () -> String)? = nil
     ) {
         self.init(
             options: options,
             queue: IngressQueue(configuration: database, name: name, limits: options.queue, logger: logger),
             logger: logger,
-            onListening: onListening
+            onListening: onListening,
+            metrics: metrics
         )
     }
 
@@ -42,13 +47,16 @@ package struct Ingress: Sendable {
         options: IngressOptions,
         queue: any CallQueue,
         logger: Logger,
-        onListening: @escaping @Sendable (_ port: Int, _ adminPort: Int) -> Void = { _, _ in }
+        onListening: @escaping @Sendable (_ port: Int, _ adminPort: Int) -> Void = { _, _ in },
+        metrics: (@Sendable () -> String)? = nil
     ) {
         self.options = options
         self.endpoints = EndpointTable(options.endpoints)
         self.queue = queue
         self.logger = logger
+        self.metrics = metrics
         self.onListening = onListening
+        IngressMetrics.begin(options)
     }
 
     /// From now on calls are taken at these endpoints; a call under way keeps the one that it came to.
@@ -69,10 +77,9 @@ package struct Ingress: Sendable {
         let eventLoops = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         var services: [any Service] = []
 
-        let channel = CallChannel(
-            options: self.options,
-            calls: Calls(options: self.options, endpoints: self.endpoints, queue: self.queue, logger: self.logger)
-        )
+        let calls = Calls(options: self.options, endpoints: self.endpoints, queue: self.queue, logger: self.logger)
+        services.append(calls.log)
+        let channel = CallChannel(options: self.options, calls: calls)
         let server = ServerConfiguration(
             address: .hostname(self.options.host, port: self.options.port),
             backlog: 1024,
@@ -101,9 +108,10 @@ package struct Ingress: Sendable {
             )
         }
         let adminServer = Application(
-            responder: AdminResponder { [queue] in
-                stopping.isSet ? .stopping : queue.isReady ? .ready : .databaseAway
-            },
+            responder: AdminResponder(
+                readiness: { [queue] in stopping.isSet ? .stopping : queue.isReady ? .ready : .databaseAway },
+                metrics: self.metrics
+            ),
             configuration: ApplicationConfiguration(
                 address: .hostname(self.options.adminHost, port: self.options.adminPort)
             ),
@@ -122,7 +130,9 @@ package struct Ingress: Sendable {
             certificateSource: .init(location: .file(path: tls.certificatePath), format: .pem),
             privateKeySource: .init(location: .file(path: tls.keyPath), format: .pem)
         ) { configuration in
+            configuration.onCertificateLoaded = { IngressMetrics.loaded($0.currentCertificateChain) }
             configuration.onCertificateLoadFailed = { failure in
+                IngressMetrics.certificateLoadFailures.increment()
                 logger.error(
                     "the certificate on disk can't be used, keeping the one in use",
                     metadata: ["error": "\(failure.error)"]

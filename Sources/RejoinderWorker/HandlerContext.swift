@@ -23,7 +23,7 @@ public struct HandlerContext: Sendable {
         var logger = self.base
         logger[metadataKey: "event.id"] = "\(self.eventID)"
         if let node { logger[metadataKey: "node"] = "\(node)" }
-        logger[metadataKey: "attempt"] = "\(self.attempt)"
+        logger[metadataKey: "attempt"] = .stringConvertible(self.attempt)
         return logger
     }
 

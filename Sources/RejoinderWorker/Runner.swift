@@ -25,6 +25,7 @@ final class Runner: Sendable {
     private let paces = Mutex<[String: Pace]>([:])
     private let deadlines = DeadlineQueue<Limit>()
     private let tracer = EventTrace.tracer
+    private let metrics = HandlerMetrics()
 
     private struct Limit: Sendable {
         enum Kind: Sendable { case deadline, timeLimit, overrun }
@@ -57,6 +58,11 @@ final class Runner: Sendable {
         }
     }
 
+    /// Registered with the database, and connected to it.
+    var isReady: Bool { self.queue.isReady }
+
+    var isStopping: Bool { self.queue.isStopping }
+
     /// Claims nothing more; `run` returns when all that is held has its outcome.
     func drain() { self.queue.drain() }
 
@@ -85,6 +91,7 @@ final class Runner: Sendable {
             let start = ContinuousClock.now
             let outcome = await self.attempt(claim, handle)
             let ran = ContinuousClock.now - start
+            if case .retry(code: "handler_failed", _) = outcome { await Self.pause(after: claim) }
             self.paces.withLock { $0[claim.node, default: Pace()].took(ran) }
             self.end(claim, outcome, ran: ran)
         }
@@ -99,6 +106,13 @@ final class Runner: Sendable {
     }
 
     private func attempt(_ claim: Claim, _ handle: Handle?) async -> AttemptOutcome {
+        let start = ContinuousClock.now
+        let outcome = await self.outcome(of: claim, handle)
+        self.metrics.ended(claim, outcome, since: start)
+        return outcome
+    }
+
+    private func outcome(of claim: Claim, _ handle: Handle?) async -> AttemptOutcome {
         guard let handle else {
             return .failed(code: "no_handler", error: "this worker has no handler for the node")
         }
@@ -122,7 +136,6 @@ final class Runner: Sendable {
         } catch {
             // The text may quote the event: it goes to the database, whose rows expire, not to the log.
             context.logger.error("the handler threw", metadata: ["error.type": "\(type(of: error))"])
-            await Self.pause(after: claim)
             return .retry(code: "handler_failed", error: Self.stored("\(error)"))
         }
     }

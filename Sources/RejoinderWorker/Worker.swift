@@ -10,7 +10,7 @@ public import ServiceLifecycle
 /// at their deadlines. Give it the `successTerminationBehavior` that says what a drained worker means to the program.
 public struct Worker: Service {
     private let runner: Runner
-    private let logger: Logger
+    let logger: Logger
     private let configuration: PostgresConfiguration
 
     /// - Parameters:
@@ -57,6 +57,10 @@ public struct Worker: Service {
             self.logger.info("draining: no new claims")
             self.runner.drain()
         }
+    }
+
+    var readiness: Readiness {
+        self.runner.isStopping ? .draining : self.runner.isReady ? .ready : .databaseAway
     }
 
     /// Whether the database can be reached and has the schema.

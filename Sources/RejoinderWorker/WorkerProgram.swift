@@ -1,8 +1,10 @@
+import AdminPort
 import ArgumentParser
 import EventQueue
 import Logging
 import OTLPTracing
 import PostgresClient
+import PrometheusMetrics
 import ServiceLifecycle
 import Settings
 import Tracing
@@ -69,8 +71,17 @@ struct WorkerCommand<Program: WorkerProgram>: AsyncParsableCommand {
     @Option(help: ArgumentHelp(stringLiteral: WorkerSettings.name.help))
     var name: String?
 
+    @Option(help: ArgumentHelp(stringLiteral: WorkerSettings.adminHost.help))
+    var adminHost: String?
+
+    @Option(help: ArgumentHelp(stringLiteral: WorkerSettings.adminPort.help))
+    var adminPort: String?
+
     @Option(help: ArgumentHelp(stringLiteral: CommonSettings.logLevel.help))
     var logLevel: String?
+
+    @Option(help: ArgumentHelp(stringLiteral: CommonSettings.logFormat.help))
+    var logFormat: String?
 
     func run() async throws {
         do {
@@ -78,6 +89,9 @@ struct WorkerCommand<Program: WorkerProgram>: AsyncParsableCommand {
         } catch let error as SettingError {
             StandardError.print("\(Program.name): \(error)")
             throw ExitCode(SettingError.exitCode)
+        } catch let error as AdminPortError {
+            StandardError.print("\(Program.name): \(error)")
+            throw ExitCode(1)
         } catch let error as QueueError {
             StandardError.print("\(Program.name): \(error)")
             throw ExitCode(error.isOfConfiguration ? SettingError.exitCode : 1)
@@ -87,11 +101,21 @@ struct WorkerCommand<Program: WorkerProgram>: AsyncParsableCommand {
     private func runWorker() async throws {
         let environment = ProcessInfo.processInfo.environment
         let settings = SettingsReader(
-            options: ["slots": self.slots, "name": self.name, "log.level": self.logLevel],
+            options: [
+                WorkerSettings.slots.key: self.slots, WorkerSettings.name.key: self.name,
+                WorkerSettings.adminHost.key: self.adminHost, WorkerSettings.adminPort.key: self.adminPort,
+                CommonSettings.logLevel.key: self.logLevel, CommonSettings.logFormat.key: self.logFormat,
+            ],
             environment: environment
         )
         let name = try settings.optional(WorkerSettings.name) ?? Program.name
-        let logger = Logger.program(name, level: try settings.required(CommonSettings.logLevel))
+        let logger = Logger.program(
+            name,
+            level: try settings.required(CommonSettings.logLevel),
+            format: try settings.required(CommonSettings.logFormat)
+        )
+        // Before anything is measured or traced, by handlers too.
+        let admin = try settings.optional(WorkerSettings.adminPort).map { (port: $0, PrometheusMetrics.bootstrapped()) }
         let traces = try OTLPExporter(environment: environment, service: name, name: name, logger: logger)
         if let traces { InstrumentationSystem.bootstrap(traces.tracer) }
         let worker = Worker(
@@ -115,6 +139,12 @@ struct WorkerCommand<Program: WorkerProgram>: AsyncParsableCommand {
                 successTerminationBehavior: .gracefullyShutdownGroup
             )
         ]
+        if let (port, metrics) = admin {
+            let host = try settings.required(WorkerSettings.adminHost)
+            // It ends after the worker, and says until then that that is draining.
+            let adminPort = worker.adminPort(host: host, port: port, metrics: { metrics.text() })
+            services.insert(.init(service: adminPort), at: 0)
+        }
         if let traces { services.insert(.init(service: traces), at: 0) }
         var configuration = ServiceGroupConfiguration(
             services: services,
@@ -139,5 +169,16 @@ enum WorkerSettings {
     static let name = Setting.text(
         "name",
         help: "What the queue's views call this worker. Default: the program's name."
+    )
+    static let adminHost = Setting.text(
+        "admin.host",
+        help: "Address of the admin port. Default: 127.0.0.1.",
+        default: "127.0.0.1"
+    )
+    static let adminPort = Setting.integer(
+        "admin.port",
+        help: "Private port, for health and metrics; 0 for any free one. Default: none.",
+        in: 0...65535,
+        default: nil
     )
 }

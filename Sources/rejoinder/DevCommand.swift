@@ -3,6 +3,7 @@ import EventQueue
 import LocalPostgres
 import Logging
 import PostgresClient
+import PrometheusMetrics
 import RejoinderIngress
 import ServiceLifecycle
 import Settings
@@ -42,7 +43,7 @@ struct DevCommand: AsyncParsableCommand {
             environment["REJOINDER_SECRET"] = environment["REJOINDER_SECRET"] ?? "test"
             let (reader, file) = try self.flags.read(environment: environment)
             let options = try self.flags.options(reader, file, environment: environment)
-            let logger = Logger.program("dev", level: try reader.required(CommonSettings.logLevel))
+            let logger = try self.flags.logger("dev", reader)
 
             let postgres = LocalPostgres(directory: self.directory, exitAction: .stop)
             try await postgres.start()
@@ -76,25 +77,31 @@ struct DevCommand: AsyncParsableCommand {
             applicationName: "rejoinder-dev"
         )
         let workerURL = try postgres.connectionString(user: Self.login(.worker))
-        let ingress = Ingress(options: options, database: member, name: "dev", logger: logger) { port, adminPort in
+        let metrics = PrometheusMetrics.bootstrapped()
+        let workerPorts = try await FreePort.numbers(self.workers)
+        let ingress = Ingress(
+            options: options,
+            database: member,
+            name: "dev",
+            logger: logger
+        ) { port, adminPort in
+            let pages = ([adminPort] + workerPorts).map { "http://127.0.0.1:\($0)/metrics" }
             StandardOutput.print(
                 """
-                calls:  http://127.0.0.1:\(port)\(options.endpoints.first?.path ?? "")
-                health: http://127.0.0.1:\(adminPort)/health/ready
-                queue:  psql '\(url)' -c 'select * from rejoinder.overview'
+                calls:   http://127.0.0.1:\(port)\(options.endpoints.first?.path ?? "")
+                health:  http://127.0.0.1:\(adminPort)/health/ready
+                metrics: \(pages.joined(separator: " "))
+                queue:   psql '\(url)' -c 'select * from rejoinder.overview'
                 Ctrl-C ends it.
                 """
             )
+        } metrics: {
+            metrics.text()
         }
-        let workers = (0..<self.workers).map { _ in
-            WorkerProcess(
-                command: self.command.isEmpty ? [WorkerProcess.sample] : self.command,
-                environment: environment.merging(["DATABASE_URL": workerURL, CommonSettings.listenURLVariable: ""]) {
-                    $1
-                },
-                logger: logger
-            )
-        }
+        var workerEnvironment = environment
+        workerEnvironment["DATABASE_URL"] = workerURL
+        workerEnvironment[CommonSettings.listenURLVariable] = ""
+        let workers = self.workers(on: workerPorts, workerEnvironment, logger)
         var configuration = ServiceGroupConfiguration(
             services: try workers + ingress.services(),
             gracefulShutdownSignals: [.sigterm, .sigint],
@@ -103,6 +110,19 @@ struct DevCommand: AsyncParsableCommand {
         configuration.maximumGracefulShutdownDuration = .seconds(35)
         configuration.maximumCancellationDuration = .seconds(5)
         try await ServiceGroup(configuration: configuration).run()
+    }
+
+    private func workers(on ports: [Int], _ environment: [String: String], _ logger: Logger) -> [WorkerProcess] {
+        ports.map { port in
+            var environment = environment
+            environment["REJOINDER_ADMIN_HOST"] = "127.0.0.1"
+            environment["REJOINDER_ADMIN_PORT"] = "\(port)"
+            return WorkerProcess(
+                command: self.command.isEmpty ? [WorkerProcess.sample] : self.command,
+                environment: environment,
+                logger: logger
+            )
+        }
     }
 
     private static func login(_ role: QueueRole) -> String { "dev_\(role.rawValue)" }

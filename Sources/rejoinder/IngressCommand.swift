@@ -3,6 +3,7 @@ import EventQueue
 import Logging
 import OTLPTracing
 import PostgresClient
+import PrometheusMetrics
 import RejoinderIngress
 import ServiceLifecycle
 import Settings
@@ -34,10 +35,11 @@ struct IngressCommand: AsyncParsableCommand {
             let (reader, file) = try self.flags.read(environment: environment)
             let options = try self.flags.options(reader, file, environment: environment)
             let name = try reader.required(IngressSettings.name)
-            let logger = Logger.program("ingress", level: try reader.required(CommonSettings.logLevel))
+            let logger = try self.flags.logger("ingress", reader)
             for variable in IngressSettings.unknownVariables(in: environment) {
                 logger.warning("a variable that nothing reads, is it mistyped?", metadata: ["variable": "\(variable)"])
             }
+            let metrics = PrometheusMetrics.bootstrapped()
             let traces = try OTLPExporter(
                 environment: environment,
                 service: "rejoinder-ingress",
@@ -58,10 +60,12 @@ struct IngressCommand: AsyncParsableCommand {
                 logger.info(
                     "listening",
                     metadata: [
-                        "port": "\(port)", "admin.port": "\(adminPort)",
+                        "port": .stringConvertible(port), "admin.port": .stringConvertible(adminPort),
                         "endpoints": "\(options.endpoints.map(\.path).joined(separator: " "))",
                     ]
                 )
+            } metrics: {
+                metrics.text()
             }
             let reload = IngressReload(
                 flags: self.flags,

@@ -1,5 +1,6 @@
 import ArgumentParser
 import EventQueue
+import Logging
 import RejoinderIngress
 import Settings
 
@@ -34,6 +35,7 @@ struct IngressFlags: ParsableArguments {
     @Option(name: .long, help: ArgumentHelp(stringLiteral: IngressSettings.workerGrace.help)) var workerGrace: String?
     @Option(name: .long, help: ArgumentHelp(stringLiteral: IngressSettings.name.help)) var name: String?
     @Option(name: .long, help: ArgumentHelp(stringLiteral: CommonSettings.logLevel.help)) var logLevel: String?
+    @Option(name: .long, help: ArgumentHelp(stringLiteral: CommonSettings.logFormat.help)) var logFormat: String?
 
     private var given: [String: String?] {
         [
@@ -59,6 +61,7 @@ struct IngressFlags: ParsableArguments {
             IngressSettings.workerGrace.key: self.workerGrace,
             IngressSettings.name.key: self.name,
             CommonSettings.logLevel.key: self.logLevel,
+            CommonSettings.logFormat.key: self.logFormat,
         ]
     }
 
@@ -74,6 +77,15 @@ struct IngressFlags: ParsableArguments {
             file: file.map { ($0.path, $0.values) }
         )
         return (reader, file)
+    }
+
+    /// A program's logger, as it was told to log.
+    func logger(_ label: String, _ reader: SettingsReader) throws(SettingError) -> Logger {
+        Logger.program(
+            label,
+            level: try reader.required(CommonSettings.logLevel),
+            format: try reader.required(CommonSettings.logFormat)
+        )
     }
 
     /// What the ingress is to do.

@@ -1,5 +1,7 @@
+import CoreMetrics
 import Logging
 import RejoinderIngress
+import RejoinderMetrics
 import ServiceLifecycle
 import Settings
 import UnixSignals
@@ -35,6 +37,7 @@ struct IngressReload: Service {
                 metadata: ["settings": "\(waiting.joined(separator: " "))"]
             )
         } catch {
+            Counter(.reloadFailures).increment()
             self.logger.error(
                 "the configuration can't be used, keeping the one in use",
                 metadata: ["error": "\(error)"]

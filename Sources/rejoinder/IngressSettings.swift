@@ -22,7 +22,7 @@ enum IngressSettings {
     )
     static let adminPort = Setting.integer(
         "admin.port",
-        help: "Private port, for health; 0 for any free one. Default: 9090.",
+        help: "Private port, for health and metrics; 0 for any free one. Default: 9090.",
         in: 0...65535,
         default: 9090
     )
@@ -140,7 +140,7 @@ enum IngressSettings {
         fallback.key, algorithm.key, limitBody.key, limitHead.key, limitFields.key, limitConnections.key,
         limitCalls.key,
         limitBytes.key, timeoutHead.key, timeoutBody.key, timeoutIdle.key, databaseWait.key, workerGrace.key, name.key,
-        secret.key, secretFile.key, CommonSettings.logLevel.key,
+        secret.key, secretFile.key, CommonSettings.logLevel.key, CommonSettings.logFormat.key,
     ]
 
     /// Those that SIGHUP changes: they belong to the endpoints.

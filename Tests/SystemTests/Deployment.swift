@@ -35,11 +35,11 @@ struct Deployment: Sendable {
             ["ingress", "--http-port", "0", "--admin-port", "0"] + arguments,
             environment: variables
         ) { program in
-            let line = try await program.line(containing: "] listening")
+            let line = try await program.line(containing: "admin.port")
             let deployment = Deployment(
                 ingress: program,
-                port: try #require(Self.number(after: " port=", in: line)),
-                adminPort: try #require(Self.number(after: "admin.port=", in: line)),
+                port: try #require(Self.number(after: [" port=", "\"port\":"], in: line)),
+                adminPort: try #require(Self.number(after: ["admin.port=", "\"admin.port\":"], in: line)),
                 database: database
             )
             try await deployment.untilReady()
@@ -52,8 +52,11 @@ struct Deployment: Sendable {
         try await Program.with(name, environment: ["DATABASE_URL": self.database.url], body)
     }
 
-    private static func number(after text: String, in line: String) -> Int? {
-        line.firstRange(of: text).flatMap { Int(line[$0.upperBound...].prefix { $0.isNumber }) }
+    /// The number after the first of these texts that is there: in a line of text, or of JSON.
+    private static func number(after texts: [String], in line: String) -> Int? {
+        texts.lazy.compactMap { line.firstRange(of: $0) }.first.flatMap {
+            Int(line[$0.upperBound...].prefix { $0.isNumber })
+        }
     }
 
     /// The private port is asked until it says ready; it can't tell us by itself.
@@ -65,8 +68,10 @@ struct Deployment: Sendable {
         }
     }
 
-    func health(_ what: String) async throws -> Answer {
-        let request = HTTPClientRequest(url: "http://127.0.0.1:\(self.adminPort)/health/\(what)")
+    func health(_ what: String) async throws -> Answer { try await Self.health(what, port: self.adminPort) }
+
+    static func health(_ what: String, port: Int) async throws -> Answer {
+        let request = HTTPClientRequest(url: "http://127.0.0.1:\(port)/health/\(what)")
         return try await Answer(Self.client.execute(request, timeout: .seconds(10)))
     }
 

@@ -1,0 +1,118 @@
+import CoreMetrics
+import EventQueue
+import HTTPTypes
+import Logging
+import NIOHTTP1
+import RejoinderMetrics
+import ServiceLifecycle
+import Synchronization
+
+/// What became of each call: counted, and written as one line, of many a second only the first.
+///
+/// A bot break has a line of its own already, a warning: it is counted here, and not written a second time.
+final class CallLog: Sendable {
+    private struct Kind: Hashable {
+        let endpoint: String
+        let node: String
+        let status: Int
+        let code: String
+    }
+
+    private let counters = Series<Kind, Counter> { kind in
+        Counter(.calls, kind.endpoint, kind.node, "\(kind.status)", kind.code)
+    }
+    private let times = Series<String, Timer> { Timer(.callDuration, $0) }
+    private let sampling = Mutex(LogSampling())
+    private let logger: Logger
+
+    init(_ logger: Logger) {
+        self.logger = logger
+    }
+
+    /// A call that became an event has its response.
+    func replied(
+        to event: NewEvent,
+        _ response: CallResponse,
+        problem: Problem?,
+        attempt: Int?,
+        arrived: ContinuousClock.Instant
+    ) {
+        let node = NodeLabels.shared.label(of: event.node)
+        let status = problem == .hungUp ? Problem.hungUp.status.code : Int(response.status.code)
+        let code = problem?.rawValue ?? "answered"
+        self.counters[Kind(endpoint: event.endpoint, node: node, status: status, code: code)].increment()
+        self.times[node].record(since: arrived)
+        guard problem == nil || problem == .hungUp else { return }
+        self.write {
+            var metadata = Calls.metadata(event, arrived)
+            metadata["status"] = .stringConvertible(status)
+            metadata["code"] = "\(code)"
+            if let attempt { metadata["attempt"] = .stringConvertible(attempt) }
+            return metadata
+        }
+    }
+
+    /// A call was refused before it became an event.
+    func refused(_ problem: Problem, at endpoint: Endpoint?) {
+        let path = endpoint?.path ?? ""
+        let status = problem.status.code
+        self.counters[Kind(endpoint: path, node: "", status: status, code: problem.rawValue)].increment()
+        self.write {
+            var metadata: Logger.Metadata = ["status": .stringConvertible(status), "code": "\(problem.rawValue)"]
+            if let endpoint { metadata["endpoint"] = "\(endpoint.path)" }
+            return metadata
+        }
+    }
+
+    private func write(_ metadata: () -> Logger.Metadata) {
+        guard self.logger.logLevel <= .info else { return }
+        let (isWritten, leftOut) = self.sampling.withLock { $0.admits(at: .now) }
+        self.say(leftOut)
+        if isWritten { self.logger.info("call", metadata: metadata()) }
+    }
+
+    private func say(_ leftOut: Int) {
+        guard leftOut > 0 else { return }
+        self.logger.info("calls left out of the log", metadata: ["calls": .stringConvertible(leftOut)])
+    }
+}
+
+extension CallLog: Service {
+    /// Once a second says how many lines were left out, also when no further call comes.
+    func run() async throws {
+        await cancelWhenGracefulShutdown {
+            while !Task.isCancelled {
+                try? await Task.sleep(for: .seconds(1))
+                self.say(self.sampling.withLock { $0.closed(at: .now) })
+            }
+        }
+    }
+}
+
+/// Lets so many lines through in each second, and counts those that it leaves out.
+struct LogSampling: Sendable {
+    static let mostPerSecond = 100
+
+    private var end: ContinuousClock.Instant?
+    private var written = 0
+    private var leftOut = 0
+
+    /// Whether a line is written, and how many were left out in a second that has ended since the last call.
+    mutating func admits(at now: ContinuousClock.Instant) -> (isWritten: Bool, leftOut: Int) {
+        let before = self.closed(at: now)
+        if self.end == nil { self.end = now + .seconds(1) }
+        guard self.written < Self.mostPerSecond else {
+            self.leftOut += 1
+            return (false, before)
+        }
+        self.written += 1
+        return (true, before)
+    }
+
+    /// How many lines were left out in a second that has ended since the last call.
+    mutating func closed(at now: ContinuousClock.Instant) -> Int {
+        guard let end, now >= end else { return 0 }
+        defer { self = LogSampling() }
+        return self.leftOut
+    }
+}

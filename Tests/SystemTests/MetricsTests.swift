@@ -1,0 +1,201 @@
+import HaptikWebhook
+import NIOHTTP1
+import Subprocess
+import TestSupport
+import Testing
+
+/// What ingress and worker measure, against what was called.
+@Suite("metrics", .serialized, .timeLimit(.minutes(3)))
+struct MetricsTests {
+    /// Runs `body` with an ingress and a scripted worker that has an admin port.
+    private func withBoth(
+        _ arguments: [String] = [],
+        _ body: (Deployment, _ workerPort: Int) async throws -> Void
+    ) async throws {
+        try await TestCluster.withDatabase { database in
+            try await Deployment.with(database, arguments) { deployment in
+                try await Program.with(
+                    "ScriptedWorker",
+                    ["--admin-port", "0", "--slots", "8"],
+                    environment: ["DATABASE_URL": database.url]
+                ) { worker in
+                    let port = try await worker.adminPort()
+                    try await deployment.eventually("select count(*)::text from rejoinder.workers", is: "1")
+                    try await body(deployment, port)
+                }
+            }
+        }
+    }
+
+    @Test("the counts add up with what was called, on both sides, and promtool has nothing against them")
+    func counts() async throws {
+        try await self.withBoth(["--limit-body", "4KiB"]) { deployment, workerPort in
+            try await withThrowingTaskGroup { group in
+                for number in 0..<40 {
+                    group.addTask { try await deployment.call("echo", ["id": "\(number)"]).status }
+                }
+                for try await status in group { #expect(status == 200) }
+            }
+            for _ in 0..<3 { #expect(try await deployment.call("refuse").status == 400) }
+            #expect(try await deployment.call("throw").status == 502)
+            #expect(try await deployment.call("throw_once").status == 200)
+            #expect(try await deployment.post(Deployment.body("echo"), signature: "sha1=00").status == 401)
+            #expect(try await deployment.post(Array(repeating: 32, count: 5000)).status == 413)
+            #expect(try await deployment.send(.GET, "/other").status == 404)
+            #expect(try await RawConnection.exchange("NONSENSE\r\n\r\n", port: deployment.port).contains(" 400 "))
+
+            let ingress = try await Scrape(port: deployment.adminPort)
+            let calls = "rejoinder_calls_total"
+            #expect(
+                ingress[calls, #"node="echo""#, #"code="answered""#, #"status="200""#, #"endpoint="/webhook""#] == 40
+            )
+            #expect(ingress[calls, #"code="answered""#] == 41)
+            #expect(ingress[calls, #"node="refuse""#, #"code="refused""#, #"status="400""#] == 3)
+            #expect(ingress[calls, #"code="handler_failed""#, #"status="502""#] == 1)
+            #expect(ingress[calls, #"code="signature""#, #"status="401""#, #"endpoint="/webhook""#] == 1)
+            #expect(ingress[calls, #"code="body_too_large""#, #"status="413""#] == 1)
+            #expect(ingress[calls, #"code="not_found""#, #"status="404""#] == 1)
+            #expect(ingress[calls, #"code="malformed_http""#, #"status="400""#] == 1)
+            #expect(ingress["rejoinder_call_duration_seconds_count", #"node="echo""#] == 40)
+            #expect(ingress["rejoinder_batch_events_sum", #"statement="enqueue""#] == 45)
+            #expect(ingress["rejoinder_waiting_calls_limit"] == 10_000)
+            #expect(ingress["rejoinder_build_info", #"role="ingress""#] == 1)
+
+            let worker = try await Scrape(port: workerPort)
+            let handled = "rejoinder_handler_duration_seconds_count"
+            #expect(worker[handled, #"node="echo""#, #"outcome="answered""#] == 40)
+            #expect(worker[handled, #"node="refuse""#, #"outcome="refused""#] == 3)
+            #expect(worker[handled, #"node="throw""#, #"outcome="handler_failed""#] == 3)
+            #expect(worker["rejoinder_retries_total", #"node="throw""#] == 2)
+            #expect(worker["rejoinder_retries_total", #"node="throw_once""#] == 1)
+            #expect(worker["rejoinder_batch_events_sum", #"statement="claim""#] == 48)
+            #expect(worker["rejoinder_batch_events_sum", #"statement="answer""#] == 48)
+            #expect(worker["rejoinder_slots"] ?? 0 >= 8)
+            #expect(worker["rejoinder_database_round_trips_total"] ?? 0 > 10)
+            for scrape in [ingress, worker] {
+                #expect(scrape["process_resident_memory_bytes"] ?? 0 > 1_000_000)
+                #expect(try await Prometheus.complaints(about: scrape.text) == "")
+            }
+        }
+    }
+
+    @Test("gauges follow what waits, what is busy, and the whole queue")
+    func gauges() async throws {
+        try await self.withBoth { deployment, workerPort in
+            async let slow = deployment.call("sleep", ["id": "1", "ms": "7000"])
+            try await eventually("all gauges show the call") {
+                let ingress = try await Scrape(port: deployment.adminPort)
+                let worker = try await Scrape(port: workerPort)
+                return ingress["rejoinder_waiting_calls"] == 1 && ingress["rejoinder_waiting_bytes"] ?? 0 > 50
+                    && ingress["rejoinder_queue_events", #"node="sleep""#, #"state="running""#] == 1
+                    && ingress["rejoinder_node_workers", #"node="sleep""#] == 1
+                    && ingress["rejoinder_workers"] == 1 && ingress["rejoinder_connections"] ?? 0 >= 1
+                    && ingress["rejoinder_database_up"] == 1 && worker["rejoinder_database_up"] == 1
+                    && worker["rejoinder_slots_busy"] == 1
+            }
+            #expect(try await slow.status == 200)
+            try await eventually("all gauges are back") {
+                let ingress = try await Scrape(port: deployment.adminPort)
+                let worker = try await Scrape(port: workerPort)
+                return ingress["rejoinder_waiting_calls"] == 0
+                    && ingress["rejoinder_queue_events", #"node="sleep""#] == 0
+                    && worker["rejoinder_slots_busy"] == 0
+            }
+        }
+    }
+
+    @Test("what is refused since a limit is reached shows in the calls' codes")
+    func limits() async throws {
+        try await self.withBoth(["--limit-calls", "1", "--deadline", "10s"]) { deployment, _ in
+            async let waiting = deployment.call("sleep", ["id": "1", "ms": "1000"])
+            try await deployment.eventually(
+                "select count(*)::text from rejoinder.queue where state = 'running'",
+                is: "1"
+            )
+            #expect(try await deployment.call("echo", ["id": "1"]).code == "overloaded")
+            #expect(try await waiting.status == 200)
+            let long = String(repeating: "a", count: 20_000)
+            let head = "GET /webhook HTTP/1.1\r\nHost: a\r\nX-A: \(long)\r\n\r\n"
+            #expect(try await RawConnection.exchange(head, port: deployment.port).contains(" 431 "))
+            let scrape = try await Scrape(port: deployment.adminPort)
+            #expect(scrape["rejoinder_calls_total", #"code="overloaded""#, #"status="503""#] == 1)
+            #expect(scrape["rejoinder_calls_total", #"code="head_too_large""#, #"status="431""#] == 1)
+            #expect(scrape["rejoinder_connections_limit"] == 10_000)
+        }
+    }
+
+    @Test("a real Prometheus scrapes both, and has what was called")
+    func prometheus() async throws {
+        try await self.withBoth { deployment, workerPort in
+            for _ in 0..<5 { #expect(try await deployment.call("echo", ["id": "1"]).status == 200) }
+            try await Prometheus.scraping([deployment.adminPort, workerPort]) { prometheus in
+                try await eventually("both are up") { try await prometheus.values(of: "up") == [1, 1] }
+                try await eventually("the calls are there") {
+                    try await prometheus.values(of: "sum(rejoinder_calls_total)") == [5]
+                }
+                #expect(try await prometheus.values(of: "sum(rejoinder_handler_duration_seconds_count)") == [5])
+            }
+        }
+    }
+
+    @Test("more nodes than there are labels share one")
+    func manyNodes() async throws {
+        try await self.withBoth(["--worker-grace", "100ms", "--deadline", "5s"]) { deployment, _ in
+            try await withThrowingTaskGroup { group in
+                for number in 0..<130 { group.addTask { try await deployment.call("stranger_\(number)").status } }
+                for try await status in group { #expect(status == 503) }
+            }
+            let scrape = try await Scrape(port: deployment.adminPort)
+            #expect(scrape["rejoinder_calls_total", #"code="no_worker""#] == 130)
+            #expect(scrape["rejoinder_calls_total", #"node="other""#] ?? 0 >= 30)
+            let nodes = Set(scrape.text.matches(of: /node="([^"]*)"/).map(\.output.1))
+            #expect(nodes.count == 101)
+            #expect(scrape["rejoinder_cancellations_total", #"reason="no_worker""#] == 130)
+        }
+    }
+
+    @Test("a worker is ready while it takes events, and says so on its admin port")
+    func workerHealth() async throws {
+        try await self.withBoth { _, workerPort in
+            try await eventually("it is ready") { try await Deployment.health("ready", port: workerPort).status == 200 }
+            #expect(try await Deployment.health("live", port: workerPort).body == "live\n")
+        }
+        try await TestCluster.withDatabase { database in
+            let environment = ["DATABASE_URL": database.url, "REJOINDER_ADMIN_PORT": "0"]
+            try await Deployment.with(database) { deployment in
+                try await Program.with("ScriptedWorker", environment: environment) { worker in
+                    let port = try await worker.adminPort()
+                    async let slow = deployment.call("sleep", ["id": "1", "ms": "3000"])
+                    try await deployment.eventually(
+                        "select count(*)::text from rejoinder.queue where state = 'running'",
+                        is: "1"
+                    )
+                    worker.signal(.terminate)
+                    try await worker.line(containing: "draining")
+                    let health = try await Deployment.health("ready", port: port)
+                    #expect(health.status == 503 && health.body == "draining\n")
+                    #expect(try await slow.status == 200)
+                    await worker.end()
+                }
+                try await Program.with("ScriptedWorker", environment: environment) { worker in
+                    let port = try await worker.adminPort()
+                    let second = try await Program.run(
+                        "ScriptedWorker",
+                        ["--admin-port", "\(port)"],
+                        environment: ["DATABASE_URL": database.url]
+                    )
+                    #expect("\(second.status)" == "exited(1)")
+                    #expect(second.lines.last?.contains("the admin port 127.0.0.1:\(port) can't be opened") == true)
+                }
+            }
+        }
+    }
+}
+
+extension Program {
+    /// The admin port of a worker, as it says.
+    fileprivate func adminPort() async throws -> Int {
+        let line = try await self.line(containing: "admin port open")
+        return try #require(line.split(separator: "admin.port=").last.flatMap { Int($0.prefix { $0.isNumber }) })
+    }
+}
