@@ -11,8 +11,7 @@ enum QueueMetrics {
     static let recoveries = Counter(.recoveries)
     static let expiries = Counter(.expiries)
     static let cancellations = Series<String, Counter> { Counter(.cancellations, $0) }
-    /// By the node's label.
-    static let retries = Series<String, Counter> { Counter(.retries, $0) }
+    static let retries = NodeSeries { Counter(.retries, $0) }
 
     static let waitingCalls = Meter(.waitingCalls)
     static let waitingBytes = Meter(.waitingBytes)

@@ -18,13 +18,18 @@ struct VitalsGauges {
     struct Key: Hashable {
         let metric: String
         let node: String?
+
+        var isOfEvents: Bool { self.metric.hasPrefix(Metric.queueEvents.name) }
     }
 
     private var gauges: [Key: Meter] = [:]
+    /// The rows say that something waits or runs.
+    private(set) var hasEvents = false
 
     /// Shows these rows, and no others.
     mutating func show(_ rows: [Row]) {
         let values = Self.folded(rows) { NodeLabels.shared.label(of: $0) }
+        self.hasEvents = values.contains { $0.key.isOfEvents && $0.value > 0 }
         for (key, gauge) in self.gauges where values[key] == nil {
             gauge.destroy()
             self.gauges[key] = nil
@@ -41,8 +46,7 @@ struct VitalsGauges {
         var values: [Key: Double] = [:]
         for row in rows {
             let key = Key(metric: row.metric, node: row.node.map(label))
-            let isSum = row.metric.hasPrefix(Metric.queueEvents.name)
-            values[key] = values[key].map { isSum ? $0 + row.value : max($0, row.value) } ?? row.value
+            values[key] = values[key].map { key.isOfEvents ? $0 + row.value : max($0, row.value) } ?? row.value
         }
         return values
     }
@@ -61,10 +65,17 @@ struct VitalsGauges {
 extension IngressQueue {
     /// Samples the whole queue's vital figures until the task is cancelled; shows none while they can't be had.
     ///
-    /// Reading a large queue takes time: it may take a fiftieth of it.
+    /// At rest every third time is enough. And reading a large queue takes time: it may take a fiftieth of it.
     func sampleVitals(every interval: Duration = .seconds(5)) async {
         var gauges = VitalsGauges()
+        var leftOut = 2
         while !Task.isCancelled {
+            if leftOut < 2, !gauges.hasEvents, self.waiting == 0 {
+                leftOut += 1
+                try? await Task.sleep(for: interval)
+                continue
+            }
+            leftOut = 0
             let start = ContinuousClock.now
             do throws(PostgresError) {
                 let rows = try await self.pool.execute(PostgresCall(Statements.vitals))
@@ -81,7 +92,8 @@ extension IngressQueue {
                 gauges.show([])
                 self.logger.debug("no vital figures", metadata: ["error": "\(error)"])
             }
-            try? await Task.sleep(for: max(interval, (ContinuousClock.now - start) * 50))
+            let pause = min((ContinuousClock.now - start) * 50, .seconds(60))
+            try? await Task.sleep(for: max(interval, pause))
         }
     }
 }

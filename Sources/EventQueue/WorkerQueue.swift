@@ -124,7 +124,7 @@ package final class WorkerQueue: Sendable {
     ) {
         let handled = ran.map { Handled(at: .now, ran: $0) }
         if case .retry? = outcome, claim.attempt < self.lanes[claim.lane].maxAttempts {
-            QueueMetrics.retries[NodeLabels.shared.label(of: claim.node)].increment()
+            QueueMetrics.retries[claim.node].increment()
         }
         self.state.withLock { state in
             state.table.finished(claim, outcome, handled)

@@ -11,17 +11,26 @@ import Synchronization
 ///
 /// A bot break has a line of its own already, a warning: it is counted here, and not written a second time.
 final class CallLog: Sendable {
-    private struct Kind: Hashable {
+    private struct Kind: Equatable {
         let endpoint: String
-        let node: String
         let status: Int
         let code: String
     }
 
-    private let counters = Series<Kind, Counter> { kind in
-        Counter(.calls, kind.endpoint, kind.node, "\(kind.status)", kind.code)
+    /// What is measured of a node's calls.
+    private struct NodeCalls: Sendable {
+        let counters: Series<Kind, Counter>
+        let time: Timer
+
+        init(_ node: String) {
+            self.counters = CallLog.counters(node)
+            self.time = Timer(.callDuration, node)
+        }
     }
-    private let times = Series<String, Timer> { Timer(.callDuration, $0) }
+
+    private let nodes = NodeSeries { NodeCalls($0) }
+    /// Of calls that never became events: nobody has looked for their node.
+    private let refusals = CallLog.counters("")
     private let sampling = Mutex(LogSampling())
     private let logger: Logger
 
@@ -37,11 +46,11 @@ final class CallLog: Sendable {
         attempt: Int?,
         arrived: ContinuousClock.Instant
     ) {
-        let node = NodeLabels.shared.label(of: event.node)
+        let node = self.nodes[event.node]
         let status = problem == .hungUp ? Problem.hungUp.status.code : Int(response.status.code)
         let code = problem?.rawValue ?? "answered"
-        self.counters[Kind(endpoint: event.endpoint, node: node, status: status, code: code)].increment()
-        self.times[node].record(since: arrived)
+        node.counters[Kind(endpoint: event.endpoint, status: status, code: code)].increment()
+        node.time.record(since: arrived)
         guard problem == nil || problem == .hungUp else { return }
         self.write {
             var metadata = Calls.metadata(event, arrived)
@@ -56,12 +65,16 @@ final class CallLog: Sendable {
     func refused(_ problem: Problem, at endpoint: Endpoint?) {
         let path = endpoint?.path ?? ""
         let status = problem.status.code
-        self.counters[Kind(endpoint: path, node: "", status: status, code: problem.rawValue)].increment()
+        self.refusals[Kind(endpoint: path, status: status, code: problem.rawValue)].increment()
         self.write {
             var metadata: Logger.Metadata = ["status": .stringConvertible(status), "code": "\(problem.rawValue)"]
             if let endpoint { metadata["endpoint"] = "\(endpoint.path)" }
             return metadata
         }
+    }
+
+    private static func counters(_ node: String) -> Series<Kind, Counter> {
+        Series { Counter(.calls, $0.endpoint, node, "\($0.status)", $0.code) }
     }
 
     private func write(_ metadata: () -> Logger.Metadata) {

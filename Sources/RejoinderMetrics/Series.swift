@@ -1,8 +1,10 @@
 import Synchronization
 
 /// A metric's series by their labels, each looked up in the metrics system once.
-package final class Series<Labels: Hashable & Sendable, Handle: Sendable>: Sendable {
-    private let handles = Mutex<[Labels: Handle]>([:])
+///
+/// For a handful: they are searched one after the other, which takes less time than to hash a few texts.
+package final class Series<Labels: Equatable & Sendable, Handle: Sendable>: Sendable {
+    private let handles = Mutex<[(labels: Labels, handle: Handle)]>([])
     private let make: @Sendable (Labels) -> Handle
 
     /// The labels must be bounded: what is made is kept.
@@ -12,9 +14,35 @@ package final class Series<Labels: Hashable & Sendable, Handle: Sendable>: Senda
 
     package subscript(labels: Labels) -> Handle {
         self.handles.withLock { handles in
-            if let handle = handles[labels] { return handle }
+            for known in handles where known.labels == labels { return known.handle }
             let handle = self.make(labels)
-            handles[labels] = handle
+            handles.append((labels, handle))
+            return handle
+        }
+    }
+}
+
+/// What is measured of each node, made for each node's label once.
+package final class NodeSeries<Handle: Sendable>: Sendable {
+    private let handles = Mutex<[String: Handle]>([:])
+    private let nodes: NodeLabels
+    private let make: @Sendable (_ label: String) -> Handle
+
+    /// - Parameters:
+    ///   - nodes: which nodes have a label of their own; the process's unless given.
+    ///   - make: called with the label.
+    package init(_ nodes: NodeLabels = .shared, _ make: @escaping @Sendable (_ label: String) -> Handle) {
+        self.nodes = nodes
+        self.make = make
+    }
+
+    package subscript(node: String) -> Handle {
+        self.handles.withLock { handles in
+            if let handle = handles[node] { return handle }
+            let label = self.nodes.label(of: node)
+            if let handle = handles[label] { return handle }
+            let handle = self.make(label)
+            handles[label] = handle
             return handle
         }
     }

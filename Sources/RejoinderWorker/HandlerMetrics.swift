@@ -4,17 +4,12 @@ import RejoinderMetrics
 
 /// What is measured of handlers.
 final class HandlerMetrics: Sendable {
-    private struct Kind: Hashable {
-        let node: String
-        let outcome: String
-    }
-
-    private let times = Series<Kind, Timer> { Timer(.handlerDuration, $0.node, $0.outcome) }
+    /// By node, and then by outcome.
+    private let times = NodeSeries { node in Series<String, Timer> { Timer(.handlerDuration, node, $0) } }
 
     /// A handler has returned or thrown.
     func ended(_ claim: Claim, _ outcome: AttemptOutcome, since start: ContinuousClock.Instant) {
-        let node = NodeLabels.shared.label(of: claim.node)
-        self.times[Kind(node: node, outcome: Self.name(of: outcome))].record(since: start)
+        self.times[claim.node][Self.name(of: outcome)].record(since: start)
     }
 
     /// `late` where nobody waited for it any more: it was cancelled, at its deadline, its time limit or by its caller.

@@ -167,5 +167,7 @@ struct MetricTableTests {
     func folding() {
         let labels = NodeLabels(most: 2)
         #expect(["a", "b", "c", "a", "d", "b"].map(labels.label(of:)) == ["a", "b", "other", "a", "other", "b"])
+        let series = NodeSeries(NodeLabels(most: 2)) { $0 }
+        #expect(["a", "b", "c", "a", "d", "b"].map { series[$0] } == ["a", "b", "other", "a", "other", "b"])
     }
 }

@@ -82,8 +82,8 @@ struct MetricsTests {
     @Test("gauges follow what waits, what is busy, and the whole queue")
     func gauges() async throws {
         try await self.withBoth { deployment, workerPort in
-            async let slow = deployment.call("sleep", ["id": "1", "ms": "7000"])
-            try await eventually("all gauges show the call") {
+            let slow = Task { try await deployment.call("sleep", ["id": "1", "ms": "60000"]) }
+            try await eventually("all gauges show the call", within: .seconds(28)) {
                 let ingress = try await Scrape(port: deployment.adminPort)
                 let worker = try await Scrape(port: workerPort)
                 return ingress["rejoinder_waiting_calls"] == 1 && ingress["rejoinder_waiting_bytes"] ?? 0 > 50
@@ -93,12 +93,15 @@ struct MetricsTests {
                     && ingress["rejoinder_database_up"] == 1 && worker["rejoinder_database_up"] == 1
                     && worker["rejoinder_slots_busy"] == 1
             }
-            #expect(try await slow.status == 200)
+            slow.cancel()  // The caller hangs up.
             try await eventually("all gauges are back") {
                 let ingress = try await Scrape(port: deployment.adminPort)
                 let worker = try await Scrape(port: workerPort)
                 return ingress["rejoinder_waiting_calls"] == 0
                     && ingress["rejoinder_queue_events", #"node="sleep""#] == 0
+                    && ingress["rejoinder_cancellations_total", #"reason="hung_up""#] == 1
+                    && ingress["rejoinder_calls_total", #"code="hung_up""#, #"status="499""#] == 1
+                    && worker["rejoinder_handler_duration_seconds_count", #"outcome="late""#] == 1
                     && worker["rejoinder_slots_busy"] == 0
             }
         }
@@ -106,7 +109,11 @@ struct MetricsTests {
 
     @Test("what is refused since a limit is reached shows in the calls' codes")
     func limits() async throws {
-        try await self.withBoth(["--limit-calls", "1", "--deadline", "10s"]) { deployment, _ in
+        let limits = [
+            "--limit-calls", "1", "--limit-bytes", "2KiB", "--limit-body", "8KiB", "--limit-connections", "50",
+            "--timeout-body", "300ms", "--deadline", "10s",
+        ]
+        try await self.withBoth(limits) { deployment, _ in
             async let waiting = deployment.call("sleep", ["id": "1", "ms": "1000"])
             try await deployment.eventually(
                 "select count(*)::text from rejoinder.queue where state = 'running'",
@@ -114,13 +121,22 @@ struct MetricsTests {
             )
             #expect(try await deployment.call("echo", ["id": "1"]).code == "overloaded")
             #expect(try await waiting.status == 200)
-            let long = String(repeating: "a", count: 20_000)
-            let head = "GET /webhook HTTP/1.1\r\nHost: a\r\nX-A: \(long)\r\n\r\n"
-            #expect(try await RawConnection.exchange(head, port: deployment.port).contains(" 431 "))
+            let spaces = { [UInt8](repeating: 32, count: $0) }
+            #expect(try await deployment.post(spaces(3000)).code == "out_of_room")
+            #expect(try await deployment.post(spaces(9000)).code == "body_too_large")
+            for request in [
+                "GET /webhook HTTP/1.1\r\nHost: a\r\nX-A: \(String(repeating: "a", count: 20_000))\r\n\r\n",
+                "POST /webhook HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nabc",
+            ] { _ = try await RawConnection.exchange(request, port: deployment.port) }
             let scrape = try await Scrape(port: deployment.adminPort)
-            #expect(scrape["rejoinder_calls_total", #"code="overloaded""#, #"status="503""#] == 1)
-            #expect(scrape["rejoinder_calls_total", #"code="head_too_large""#, #"status="431""#] == 1)
-            #expect(scrape["rejoinder_connections_limit"] == 10_000)
+            for (code, status) in [
+                ("overloaded", 503), ("out_of_room", 503), ("body_too_large", 413), ("head_too_large", 431),
+                ("timeout", 408),
+            ] {
+                #expect(scrape["rejoinder_calls_total", "code=\"\(code)\"", "status=\"\(status)\""] == 1, "\(code)")
+            }
+            #expect(scrape["rejoinder_waiting_bytes_limit"] == 2048)
+            #expect(scrape["rejoinder_connections_limit"] == 50)
         }
     }
 

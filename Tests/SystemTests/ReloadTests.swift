@@ -53,6 +53,8 @@ struct ReloadTests {
                         #expect(line.contains("keeping the one in use"))
                         #expect(try await deployment.signed("new", "/a").status == 200)
                     }
+                    let scrape = try await Scrape(port: deployment.adminPort)
+                    #expect(scrape["rejoinder_reload_failures_total"] == 3)
 
                     try file.write(#"{"endpoints": [{"path": "/c", "secrets": ["c"]}]}"#)
                     ingress.signal(.terminalClosed)

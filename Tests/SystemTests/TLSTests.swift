@@ -61,6 +61,12 @@ struct TLSTests {
                             containing: "the certificate on disk can't be used"
                         )
                         #expect(line.contains(" error "))
+                        let scrape = try await Scrape(port: deployment.adminPort)
+                        #expect(
+                            scrape["rejoinder_certificate_expiry_timestamp_seconds"]
+                                == second.map { Double($0.notValidAfter) }
+                        )
+                        #expect(scrape["rejoinder_certificate_load_failures_total"] ?? 0 >= 1)
                         #expect(try await TLSCall(port: deployment.port).certificate() == second)
                         #expect(RawConnection.statuses(in: try await slow) == [200])
                     }
