@@ -25,7 +25,7 @@ enum QueueMetrics {
         switch role {
         case .ingress:
             _ = self.enqueued
-            for reason in ["hung_up", "no_worker", "database_away", "operator"] { _ = self.cancellations[reason] }
+            for reason in ["hung_up", "no_worker", "database_away", "operator", "paused"] { _ = self.cancellations[reason] }
         case .worker: _ = (self.claimed, self.answered)
         }
     }
@@ -38,6 +38,7 @@ enum QueueMetrics {
         case .unserved: self.cancellations["no_worker"].increment()
         case .unavailable: self.cancellations["database_away"].increment()
         case .cancelled: self.cancellations["operator"].increment()
+        case .paused: self.cancellations["paused"].increment()
         case .answered, .failed, .expired, .overloaded, .outOfRoom, .rejected: break
         }
     }
