@@ -63,6 +63,8 @@ struct DevCommand: AsyncParsableCommand {
         _ environment: [String: String],
         _ logger: Logger
     ) async throws {
+        // Before the first connection, which is measured.
+        let metrics = PrometheusMetrics.bootstrapped()
         let url = try postgres.connectionString(database: "postgres")
         let database = PostgresConfiguration(connectionString: url, applicationName: "rejoinder-dev")
         try await Database.withConnection(database, logger: logger) {
@@ -77,7 +79,6 @@ struct DevCommand: AsyncParsableCommand {
             applicationName: "rejoinder-dev"
         )
         let workerURL = try postgres.connectionString(user: Self.login(.worker))
-        let metrics = PrometheusMetrics.bootstrapped()
         let workerPorts = try await FreePort.numbers(self.workers)
         let ingress = Ingress(
             options: options,

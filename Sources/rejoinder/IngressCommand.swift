@@ -39,6 +39,7 @@ struct IngressCommand: AsyncParsableCommand {
             for variable in IngressSettings.unknownVariables(in: environment) {
                 logger.warning("a variable that nothing reads, is it mistyped?", metadata: ["variable": "\(variable)"])
             }
+            // Before the first connection, which is measured.
             let metrics = PrometheusMetrics.bootstrapped()
             let traces = try OTLPExporter(
                 environment: environment,
