@@ -70,7 +70,7 @@ extension IngressQueue {
         var gauges = VitalsGauges()
         var leftOut = 2
         while !Task.isCancelled {
-            if leftOut < 2, !gauges.hasEvents, self.waiting == 0 {
+            if leftOut < 2, !gauges.hasEvents, self.waiting == 0, self.connector.awaySince == nil {
                 leftOut += 1
                 try? await Task.sleep(for: interval)
                 continue
@@ -90,6 +90,7 @@ extension IngressQueue {
                 )
             } catch {
                 gauges.show([])
+                leftOut = 2
                 self.logger.debug("no vital figures", metadata: ["error": "\(error)"])
             }
             let pause = min((ContinuousClock.now - start) * 50, .seconds(60))

@@ -1,4 +1,5 @@
 import HaptikWebhook
+import LocalPostgres
 import NIOHTTP1
 import Subprocess
 import TestSupport
@@ -7,22 +8,28 @@ import Testing
 /// What ingress and worker measure, against what was called.
 @Suite("metrics", .serialized, .timeLimit(.minutes(3)))
 struct MetricsTests {
-    /// Runs `body` with an ingress and a scripted worker that has an admin port.
+    /// Runs `body` with an ingress and a scripted worker that has an admin port, on a database of their own.
     private func withBoth(
         _ arguments: [String] = [],
         _ body: (Deployment, _ workerPort: Int) async throws -> Void
     ) async throws {
-        try await TestCluster.withDatabase { database in
-            try await Deployment.with(database, arguments) { deployment in
-                try await Program.with(
-                    "ScriptedWorker",
-                    ["--admin-port", "0", "--slots", "8"],
-                    environment: ["DATABASE_URL": database.url]
-                ) { worker in
-                    let port = try await worker.adminPort()
-                    try await deployment.eventually("select count(*)::text from rejoinder.workers", is: "1")
-                    try await body(deployment, port)
-                }
+        try await TestCluster.withDatabase { try await self.withBoth(on: $0, arguments, body) }
+    }
+
+    private func withBoth(
+        on database: TestDatabase,
+        _ arguments: [String] = [],
+        _ body: (Deployment, _ workerPort: Int) async throws -> Void
+    ) async throws {
+        try await Deployment.with(database, arguments) { deployment in
+            try await Program.with(
+                "ScriptedWorker",
+                ["--admin-port", "0", "--slots", "8"],
+                environment: ["DATABASE_URL": database.url]
+            ) { worker in
+                let port = try await worker.adminPort()
+                try await deployment.eventually("select count(*)::text from rejoinder.workers", is: "1")
+                try await body(deployment, port)
             }
         }
     }
@@ -139,6 +146,36 @@ struct MetricsTests {
             }
             #expect(scrape["rejoinder_waiting_bytes_limit"] == 2048)
             #expect(scrape["rejoinder_connections_limit"] == 50)
+        }
+    }
+
+    @Test("a database that goes away shows at once, and no stale figures of the queue; then both are back")
+    func databaseAway() async throws {
+        try await TestCluster.withCluster { cluster, database in
+            try await self.withBoth(on: database) { deployment, workerPort in
+                let ports = [deployment.adminPort, workerPort]
+                func both(_ condition: (Scrape) -> Bool) async throws -> Bool {
+                    for port in ports where !condition(try await Scrape(port: port)) { return false }
+                    return true
+                }
+                try await eventually("both are up") { try await both { $0["rejoinder_database_up"] == 1 } }
+                try await eventually("the queue is sampled") {
+                    try await Scrape(port: deployment.adminPort)["rejoinder_workers"] != nil
+                }
+                try await cluster.stop(.immediate)
+                try await eventually("both say that it is away") {
+                    try await both { $0["rejoinder_database_up"] == 0 && $0["rejoinder_workers"] == nil }
+                }
+                try await cluster.start()
+                try await eventually("both are back") {
+                    try await both {
+                        $0["rejoinder_database_up"] == 1 && $0["rejoinder_database_reconnects_total"] ?? 0 > 0
+                    }
+                }
+                try await eventually("the queue is sampled again") {
+                    try await Scrape(port: deployment.adminPort)["rejoinder_workers"] == 1
+                }
+            }
         }
     }
 
