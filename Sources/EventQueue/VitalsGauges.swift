@@ -76,6 +76,7 @@ extension IngressQueue {
                 continue
             }
             leftOut = 0
+            var pause = interval
             let start = ContinuousClock.now
             do throws(PostgresError) {
                 let rows = try await self.pool.execute(PostgresCall(Statements.vitals))
@@ -88,13 +89,13 @@ extension IngressQueue {
                         )
                     }
                 )
+                pause = max(interval, min((ContinuousClock.now - start) * 50, .seconds(60)))
             } catch {
                 gauges.show([])
                 leftOut = 2
                 self.logger.debug("no vital figures", metadata: ["error": "\(error)"])
             }
-            let pause = min((ContinuousClock.now - start) * 50, .seconds(60))
-            try? await Task.sleep(for: max(interval, pause))
+            try? await Task.sleep(for: pause)
         }
     }
 }
