@@ -36,6 +36,9 @@ USER 10001
 
 FROM runtime AS product-price-worker
 COPY --from=builder /products/product-price-worker /usr/local/bin/
+# Its admin port is open only where REJOINDER_ADMIN_PORT says which.
+ENV REJOINDER_ADMIN_HOST=0.0.0.0
+EXPOSE 9090
 ENTRYPOINT ["product-price-worker"]
 
 FROM runtime AS rejoinder
@@ -43,5 +46,9 @@ COPY --from=builder /products/rejoinder /usr/local/bin/
 # From outside the container its loopback address can't be reached.
 ENV REJOINDER_HTTP_HOST=0.0.0.0 REJOINDER_ADMIN_HOST=0.0.0.0
 EXPOSE 8080 9090
+# Whether it lives, not whether it is ready: an orchestrator that replaces what is unhealthy must not replace an ingress, and
+# those who wait in it, because its database is away.
+HEALTHCHECK --interval=10s --timeout=4s --start-period=15s --retries=3 \
+    CMD rejoinder health --url "http://127.0.0.1:${REJOINDER_ADMIN_PORT:-9090}/health/live"
 ENTRYPOINT ["rejoinder"]
 CMD ["ingress"]
