@@ -25,6 +25,7 @@ MOST_EXPOSURE = 20
 DRAIN_SECONDS = 29 + 3 + 5
 # What Prometheus itself adds to every series.
 SCRAPE_LABELS = {"job", "instance", "namespace"}
+PROCESS_METRICS = ["start_time_seconds", "resident_memory_bytes", "cpu_seconds_total", "open_fds"]
 
 problems = []
 
@@ -172,16 +173,18 @@ def check_compose():
 
 
 def known_metrics():
-    """The labels of each series, by its name."""
+    """The labels of each series, by its name; as the programs' own table of metrics has them."""
     series = {"up": set(), "ALERTS": {"alertname", "alertstate", "severity"}}
-    for line in (MONITORING / "metrics.txt").read_text().splitlines():
-        if line.startswith("#"):
-            continue
-        name, kind, *labels = line.split()
+    series |= {f"process_{name}": set() for name in PROCESS_METRICS}
+    table = (ROOT / "Sources/RejoinderMetrics/Metric+table.swift").read_text()
+    entries = re.findall(r'Metric\(\s*"(\w+)",\s*\.(\w+),\s*(?:\[((?:"\w+"(?:, )?)*)\])?', table)
+    expect(len(entries) == table.count("= Metric("), "Metric+table.swift: not every metric could be read")
+    for name, kind, labels in entries:
+        labels = set(re.findall(r"\w+", labels))
         if kind == "histogram":
-            series |= {name + "_sum": set(labels), name + "_count": set(labels), name + "_bucket": set(labels) | {"le"}}
+            series |= {name + "_sum": labels, name + "_count": labels, name + "_bucket": labels | {"le"}}
         else:
-            series[name] = set(labels)
+            series[name] = labels
     return series
 
 
