@@ -64,9 +64,9 @@ end $$;
 --
 -- "waited" is how long it was in the queue, in microseconds, for the trace that it is part of (null when in none).
 --
--- Nothing of a paused node is taken. What has a limit is taken apart, by claim_limited(); where there is no limit at all that
--- costs nothing. "retry_in" is set when a limit held something back: after so many milliseconds one may find that. It is in
--- every row; where nothing was granted, in one row without an id.
+-- Nothing of a paused node is taken. What has a limit is taken apart, by claim_limited(); where no node of the lane has
+-- one that costs nothing. "retry_in" is set when a limit held something back: after so many milliseconds one may find
+-- that. It is in every row; where nothing was granted, in one row without an id.
 --
 -- With "attention", the lane changes that first, as by attend(): one statement less for each event of a quiet queue.
 create function rejoinder.claim(
@@ -104,7 +104,7 @@ begin
         perform set_config('synchronous_commit', 'off', true);
     end if;
     select array_agg(taken.ctid), array_agg(taken.id order by taken.id), bool_or(taken.is_late),
-           exists (select from rejoinder.node_limit)
+           exists (select from rejoinder.node_limit as b where claim.nodes is null or b.node = any (claim.nodes))
       into rows, sorted, is_late, has_limits
       from (
             select queued.ctid, queued.id, queued.is_late
