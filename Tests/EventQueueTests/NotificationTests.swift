@@ -76,6 +76,15 @@ struct NotificationTests {
         )
     }
 
+    @Test("what an operator has said of a node or a worker, whatever the node's name")
+    func steering() {
+        for node in ["price", "a node", "é \u{1E} done", " "] {
+            #expect(QueueNotification(payload: "refuse \(node)") == .refuse(node: node))
+            #expect(QueueNotification(payload: "admit \(node)") == .admit(node: node))
+        }
+        #expect(QueueNotification(payload: "drain") == .drain)
+    }
+
     @Test(
         "what a later version may send is ignored",
         arguments: [

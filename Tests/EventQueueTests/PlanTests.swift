@@ -120,6 +120,22 @@ struct PlanTests {
         }
     }
 
+    @Test("claims of a node with a limit, a pause and its end use the indexes too")
+    func steered() async throws {
+        try await self.withLongTable { connection, recorder, worker in
+            let queue = Operator(connection, actor: "a", via: "test")
+            try await queue.limit("node", running: 20, perSecond: 1000)
+            #expect(try await connection.claim(worker, count: 5).isEmpty == false)
+            try await queue.pause("node", waits: true)
+            #expect(try await connection.claim(worker, count: 5).isEmpty)
+            try await queue.resume("node")
+            try await queue.pause("node")
+            let plans = self.plans(recorder)
+            #expect(plans.count >= 8)
+            self.check(plans)
+        }
+    }
+
     @Test("what is held, rarely asked, is found among the live events alone")
     func held() async throws {
         try await self.withLongTable { connection, recorder, worker async throws in

@@ -9,32 +9,68 @@ struct StatementTests {
     /// What the Swift code sends to each statement and reads from it.
     private static let signatures: [String: (parameters: String, columns: String)] = [
         "abandon": ("{uuid[],text[],text[]}", "uuid"),
+        "answer_by_hand": ("{text,text,text,text,boolean}", "text"),
         "attend": ("{integer,text}", "void"),
+        "audit": ("{bigint}", "bigint,text,text,text,text,text,jsonb"),
+        "cancel": ("{text,text,text}", "text"),
         "claim": (
             "{integer,text[],integer,bigint,text[],integer,boolean,integer,text}",
-            "uuid,bigint,smallint,integer,integer,text,text,json,boolean,text,integer"
+            "uuid,bigint,smallint,integer,integer,text,text,json,boolean,integer,text,integer"
         ),
         "deregister": ("{integer}", "void"),
-        "heartbeat": ("{integer,integer}", "boolean,boolean,boolean"),
+        "drain": ("{text,text,integer}", "text"),
+        "event": (
+            "{text}",
+            "text,text,text,text,smallint,smallint,boolean,integer,integer,text,text,text,text,"
+                + "text,text"
+        ),
+        "events": (
+            #"{text,text,"double precision",bigint}"#,
+            "text,text,text,text,smallint,smallint,boolean,integer,integer,text,text,text,text,"
+                + "text,text"
+        ),
+        "failures": ("{bigint}", "text,text,text,double precision,double precision,text,smallint,text,text"),
+        "heartbeat": ("{integer,integer}", "boolean,boolean,boolean,boolean,text[]"),
         "held": ("{integer}", "uuid,bigint"),
         "high_water": ("{}", "bigint"),
+        "limit_node": (#"{text,text,text,integer,"double precision"}"#, "text"),
+        "live_events": (
+            #"{text,text,"double precision",bigint}"#,
+            "text,text,text,text,smallint,smallint,boolean,integer,integer,text,text,text,text,"
+                + "text,text"
+        ),
         "may_call": ("{text}", "boolean"),
         "membership": ("{text,text}", "boolean,boolean,boolean,text,text"),
         "migrations_applied": ("{}", "integer,text,text"),
+        "nodes": (
+            "{}",
+            "text,bigint,bigint,double precision,boolean,boolean,text,integer,double precision,"
+                + "bigint,bigint,double precision"
+        ),
+        "overview": (
+            "{}",
+            "text,bigint,bigint,double precision,bigint,bigint,bigint,bigint,bigint,bigint,"
+                + "double precision,double precision,double precision"
+        ),
         "pass_on": ("{integer,bigint}", "integer"),
+        "pause": ("{text,text,text,boolean}", "text"),
         "recover": ("{bigint,boolean}", "integer,integer,integer,bigint"),
         "register": ("{text,text,text,integer,text,jsonb,integer,boolean}", "integer,integer[]"),
         "release": ("{integer,uuid[],bigint[]}", "integer"),
         "replied": ("{integer,uuid[],integer[],integer[]}", "void"),
         "results": ("{uuid[]}", "uuid,text,smallint,text,json"),
+        "resume": ("{text,text,text}", "text"),
+        "retry": (#"{text,text,text,"double precision"}"#, "text"),
         "secure": ("{}", "text[]"),
-        "status_failures": ("{bigint}", "text,text,text,text,text,text,text"),
-        "status_overview": ("{}", "text,text,text,text,text,text,text,text"),
-        "status_workers": ("{}", "text,text,text,text,text,text,text"),
         "tidy": ("{}", "integer,integer"),
         "unserved": ("{text[]}", "text[]"),
         "vitals": ("{}", "text,text,double precision"),
         "wake": ("{text[]}", "integer"),
+        "workers": (
+            "{}",
+            "integer,text,text,integer,text[],integer,integer,double precision,boolean,boolean,"
+                + "text,text"
+        ),
     ]
 
     @Test("each has its line in the table of this test")

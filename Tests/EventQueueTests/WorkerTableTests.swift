@@ -59,6 +59,38 @@ struct WorkerTableTests {
         #expect(table.isIdle)
     }
 
+    @Test("a lane that a limit held back looks again when it is time to, and when something has ended here")
+    func heldBack() {
+        var table = self.table(slots: 4, lanes: 2)
+        let claim = Claim.sample(place: 1)
+        var claims = [claim]
+        /// Until all sleep: the lanes that looked.
+        func looks() -> [Int] {
+            var lanes: [Int] = []
+            while case let steps = table.nextTrip().steps, !steps.isEmpty {
+                for (lane, step) in steps where step.claim > 0 {
+                    lanes.append(lane)
+                    table.claimed(claims, lane: lane)
+                    claims = []
+                }
+            }
+            return lanes
+        }
+        _ = looks()
+        let isNews = [table.heldBack(lane: 0), table.heldBack(lane: 0)]
+        #expect(isNews == [true, false])
+        #expect(looks() == [])
+        table.lookAgain(lane: 0)
+        #expect(looks() == [0])
+
+        let isNewsAgain = table.heldBack(lane: 0)
+        #expect(isNewsAgain)
+        table.finished(claim, .answered([]))
+        let trip = table.nextTrip()
+        #expect(trip.outcomes.count == 1 && trip.steps.map(\.lane) == [0])
+        #expect(looks() == [])
+    }
+
     @Test("an outcome for an older claim of the same event is ignored")
     func olderClaim() {
         var table = self.table()

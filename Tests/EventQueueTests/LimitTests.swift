@@ -1,0 +1,236 @@
+import PostgresClient
+import Synchronization
+import TestSupport
+import Testing
+
+@testable import EventQueue
+
+@Suite("A node's limits", .timeLimit(.minutes(3)))
+struct LimitTests {
+    /// What several claimers hold at the same time.
+    private final class Ledger: Sendable {
+        private let state = Mutex((held: 0, most: 0, answered: 0))
+
+        var most: Int { self.state.withLock { $0.most } }
+        var answered: Int { self.state.withLock { $0.answered } }
+
+        func claimed(_ count: Int) {
+            self.state.withLock { state in
+                state.held += count
+                state.most = max(state.most, state.held)
+            }
+        }
+
+        /// To be said before the database is told.
+        func ends(_ count: Int) {
+            self.state.withLock { state in
+                state.held -= count
+                state.answered += count
+            }
+        }
+    }
+
+    @Test("of how many run at once are kept by four that claim at the same time, and reached", arguments: [1, 7])
+    func running(limit: Int) async throws {
+        try await TestCluster.withDatabase { database in
+            let setup = try await database.connect()
+            try await Operator(setup, actor: "a", via: "test").limit("node", running: Int32(limit), perSecond: nil)
+            try await setup.enqueue((0..<300).map { _ in .sample() }, ingress: 1)
+            let ledger = Ledger()
+            try await withThrowingDiscardingTaskGroup { group in
+                for claimer in 0..<4 {
+                    let connection = try await database.connect()
+                    let worker = try await connection.register(.worker, [.sample()]).process
+                    group.addTask {
+                        var random = SeededGenerator(UInt64(claimer))
+                        var held: [Claim] = []
+                        while ledger.answered < 300 {
+                            let claims = try await connection.claim(
+                                worker,
+                                count: Int.random(in: 1...5, using: &random)
+                            )
+                            ledger.claimed(claims.count)
+                            held += claims
+                            let ending = held.prefix(Int.random(in: 0...held.count, using: &random))
+                            held.removeFirst(ending.count)
+                            guard !ending.isEmpty else { continue }
+                            ledger.ends(ending.count)
+                            try await connection.answer(worker, ending.map { ($0, .answered([0x31])) })
+                        }
+                    }
+                }
+            }
+            #expect(ledger.most == limit)
+            #expect(try await database.query("select count(*)::text from rejoinder.recent") == [["300"]])
+        }
+    }
+
+    @Test("of how many start a second are kept by four that claim at the same time")
+    func rate() async throws {
+        try await TestCluster.withDatabase { database in
+            let setup = try await database.connect()
+            try await setup.enqueue((0..<500).map { _ in .sample() }, ingress: 1)
+            let start = ContinuousClock.now
+            try await Operator(setup, actor: "a", via: "test").limit("node", running: nil, perSecond: 100)
+            let ledger = Ledger()
+            try await withThrowingDiscardingTaskGroup { group in
+                for _ in 0..<4 {
+                    let connection = try await database.connect()
+                    let worker = try await connection.register(.worker, [.sample()]).process
+                    group.addTask {
+                        while ledger.most < 150 {
+                            let claims = try await connection.claim(worker, count: 3)
+                            ledger.claimed(claims.count)
+                            // One to start with, and then as many as the time allows.
+                            let passed = (ContinuousClock.now - start) / .seconds(1)
+                            #expect(Double(ledger.most) <= 1 + 100 * passed)
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    @Test("the bucket holds the tokens of a second, or one, and starts with one")
+    func bucket() async throws {
+        try await TestCluster.withDatabase { database in
+            let connection = try await database.connect()
+            let worker = try await connection.register(.worker, [.sample()]).process
+            let queue = Operator(connection, actor: "a", via: "test")
+            try await connection.enqueue((0..<100).map { _ in .sample() }, ingress: 1)
+            for (perSecond, burst) in [(8.0, 8), (0.01, 1)] {
+                try await queue.limit("node", running: nil, perSecond: perSecond)
+                try await connection.query("update rejoinder.node_limit set tokens = 1 returning 1::text")
+                #expect(try await connection.claim(worker, count: 50).count == 1)
+                try await connection.query(
+                    "update rejoinder.node_limit set refilled_at = refilled_at - interval '1 hour' returning 1::text"
+                )
+                #expect(try await connection.claim(worker, count: 50).count == burst)
+                #expect(try await connection.claim(worker, count: 50).isEmpty)
+            }
+        }
+    }
+
+    @Test("hold back no other node of the lane, and what they let through comes in the queue's order")
+    func others() async throws {
+        try await TestCluster.withDatabase { database in
+            let connection = try await database.connect()
+            let lane = LaneOptions.sample(["a", "b"])
+            let worker = try await connection.register(.worker, [lane]).process
+            let queue = Operator(connection, actor: "a", via: "test")
+            try await queue.limit("a", running: 2, perSecond: nil)
+            let ids = try await connection.enqueue("aabaabbb".map { .sample(node: String($0)) }, ingress: 1)
+            func claimed(_ count: Int) async throws -> [EventID] {
+                try await connection.claim(worker, lane, count: count).sorted { $0.place < $1.place }.map(\.id)
+            }
+            #expect(try await claimed(1) == [ids[0]])
+            #expect(try await claimed(2) == [ids[1], ids[2]])
+            #expect(try await claimed(2) == [ids[5], ids[6]])
+            // A catch-all that leaves it out is not concerned.
+            #expect(try await connection.claim(worker, .sample(nil, excluding: ["a"])).map(\.id) == [ids[7]])
+            try await queue.limit("a", running: nil, perSecond: nil)
+            #expect(Set(try await connection.claim(worker, .sample(nil)).map(\.id)) == [ids[3], ids[4]])
+        }
+    }
+
+    @Test("what a lost worker held is not counted for ever; at most once, and what runs again, are")
+    func lostWorker() async throws {
+        try await TestCluster.withDatabase { database in
+            let connection = try await database.connect()
+            let lost = try await database.connect()
+            let housekeeper = try await database.connect()
+            let gone = try await lost.register(.worker, [.sample()]).process
+            let worker = try await connection.register(.worker, [.sample()]).process
+            try await Operator(connection, actor: "a", via: "test").limit("node", running: 2, perSecond: nil)
+            try await connection.enqueue((0..<5).map { _ in .sample() }, ingress: 1)
+            #expect(try await lost.claim(gone, .sample(atMostOnce: true)).count == 2)
+            #expect(try await connection.claim(worker).isEmpty)
+            await lost.close()
+            var claims: [Claim] = []
+            try await eventually("others may start") {
+                _ = try await housekeeper.recover()
+                claims += try await connection.claim(worker)
+                return !claims.isEmpty
+            }
+            #expect(claims.count <= 2)
+            try await connection.answer(worker, [(claims[0], .retry(code: "again", error: ""))])
+            let again = try await connection.claim(worker)
+            #expect(again.count == 3 - claims.count)
+        }
+    }
+
+    @Test("workers reach them: a slot that becomes free is used at once, also by another worker, and so are tokens")
+    func workers() async throws {
+        try await Rig.run { rig in
+            let queue = Operator(try await rig.database.connect(), actor: "a", via: "test")
+            let ledger = Ledger()
+            let handle: @Sendable (Claim) async -> AttemptOutcome? = { claim in
+                ledger.claimed(1)
+                try? await Task.sleep(for: .milliseconds(20))
+                ledger.ends(1)
+                return .answered(claim.payload)
+            }
+            try await rig.withWorker(handle: handle) { first in
+                try await rig.withWorker(handle: handle) { second in
+                    try await queue.limit("node", running: 4, perSecond: nil)
+                    // 100 in turns of 4, each of 20 ms and what comes between.
+                    let start = ContinuousClock.now
+                    #expect(await rig.outcomes(of: (0..<100).map { _ in .sample() }).allSatisfy { $0.text != nil })
+                    #expect(ledger.most == 4)
+                    #expect(ContinuousClock.now - start < .seconds(10))
+
+                    try await queue.limit("node", running: nil, perSecond: 40)
+                    let again = ContinuousClock.now
+                    #expect(await rig.outcomes(of: (0..<81).map { _ in .sample() }).allSatisfy { $0.text != nil })
+                    let took = ContinuousClock.now - again
+                    #expect(took >= .milliseconds(1950) && took < .seconds(6), "\(took)")
+
+                    try await queue.limit("node", running: nil, perSecond: nil)
+                    #expect(await rig.outcomes(of: (0..<200).map { _ in .sample() }).allSatisfy { $0.text != nil })
+                    #expect(first.recorder.complaints == [] && second.recorder.complaints == [])
+                }
+            }
+        }
+    }
+
+    @Test("what they hold back ends at its deadline")
+    func deadline() async throws {
+        try await Rig.run { rig in
+            let queue = Operator(try await rig.database.connect(), actor: "a", via: "test")
+            try await queue.limit("node", running: nil, perSecond: 0.01)
+            try await rig.withWorker { _ in
+                let outcomes = await rig.outcomes(of: (0..<5).map { _ in .sample(timeLeft: .seconds(2)) })
+                #expect(outcomes.count { $0.text != nil } == 1)
+                #expect(outcomes.count { $0 == .expired } == 4)
+            }
+        }
+    }
+
+    @Test("are refused where they make no sense, changed while they hold, and shown")
+    func changes() async throws {
+        try await TestCluster.withDatabase { database in
+            let connection = try await database.connect()
+            let queue = Operator(connection, actor: "a", via: "test")
+            for (running, perSecond, word) in [
+                (0, nil, "running is 0"), (nil, 0, "per_second is 0"), (nil, .nan, "NaN"),
+            ]
+                as [(Int32?, Double?, String)]
+            {
+                let error = try await #require(throws: QueueError.self) {
+                    try await queue.limit("node", running: running, perSecond: perSecond)
+                }
+                #expect(error.code == .refused && error.message.contains(word), "\(error)")
+            }
+            #expect(try await queue.limit("node", running: 2, perSecond: 1.5) == "limited")
+            var node = try #require(try await queue.nodes().first)
+            #expect(node.maxRunning == 2 && node.maxPerSecond == 1.5 && node.node == "node")
+            try await queue.limit("node", running: 3, perSecond: nil)
+            node = try #require(try await queue.nodes().first)
+            #expect(node.maxRunning == 3 && node.maxPerSecond == nil)
+            #expect(try await queue.limit("node", running: nil, perSecond: nil) == "unlimited")
+            node = try #require(try await queue.nodes().first)
+            #expect(node.maxRunning == nil && node.maxPerSecond == nil)
+            #expect(try await database.query("select is_limited::text from rejoinder.node") == [["false"]])
+        }
+    }
+}
