@@ -49,7 +49,7 @@ enum Statements {
     /// All that need the schema, for the test that prepares each of them.
     static let all = [
         abandon, answer, answerByHand, attend, audit, cancel, claim, deregister, drain, enqueue, event, events,
-        failures, heartbeat, held, highWater, limit, liveEvents, mayCall, membership, migrationsApplied, nodes,
+        failures, heartbeat, held, highWater, life, limit, liveEvents, mayCall, membership, migrationsApplied, nodes,
         overview, passOn, pause, recover, register, release, replied, results, resume, retry, secure, tidy, unserved,
         vitals, wake, workers,
     ]

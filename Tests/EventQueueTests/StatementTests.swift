@@ -33,6 +33,7 @@ struct StatementTests {
         "heartbeat": ("{integer,integer}", "boolean,boolean,boolean,boolean,text[]"),
         "held": ("{integer}", "uuid,bigint"),
         "high_water": ("{}", "bigint"),
+        "life": ("{text}", "text,text,double precision,text,text"),
         "limit_node": (#"{text,text,text,integer,"double precision"}"#, "text"),
         "live_events": (
             #"{text,text,"double precision",bigint}"#,

@@ -281,6 +281,8 @@ begin
             select live.name from live
             union
             select unnest(lane.nodes) from lane
+            union
+            select n.name from rejoinder.node as n where n.paused_at is not null
         )
         select figure.metric, known.name, figure.value::double precision
           from known
@@ -290,6 +292,7 @@ begin
                 ('rejoinder_queue_events state=queued', coalesce(live.queued, 0)),
                 ('rejoinder_queue_events state=running', coalesce(live.running, 0)),
                 ('rejoinder_queue_oldest_age_seconds', coalesce(live.oldest, 0)),
+                ('rejoinder_node_paused', (exists (select from rejoinder.node as n where n.name = known.name and n.paused_at is not null))::integer),
                 ('rejoinder_node_workers', (
                     select count(distinct lane.process)
                       from lane
