@@ -16,19 +16,19 @@ end $$;
 
 -- The class of an advisory lock. Its second key is a process ("alive") or a lane ("eager", "idle").
 create function rejoinder.lock_class(name text) returns integer
-language sql immutable strict parallel safe
-return case name
+language sql immutable strict parallel safe as $$
+select case name
     when 'alive' then 1382678529
     when 'idle' then 1382678530
     when 'eager' then 1382678531
     when 'maintenance' then 1382678532
-end;
+end $$;
 
 -- Where a process listens. (Written so that it is inlined: with the operator for text and anything, which is stable, it
 -- could not be immutable and inlined.)
 create function rejoinder.channel(process integer) returns text
-language sql immutable parallel safe
-return 'rejoinder_' || process::text;
+language sql immutable parallel safe as $$
+select 'rejoinder_' || process::text $$;
 
 -- How this transaction commits. A session's own stronger setting (remote_apply) is left alone.
 create function rejoinder.commit_durably(durably boolean) returns void
@@ -149,11 +149,11 @@ end $$;
 -- What an ingress is told of an event that has come to an end: a record separator (RFC 7464: no JSON text holds one) and its
 -- id, and if it has a short answer its attempt and the answer.
 create function rejoinder.record(id uuid, attempt smallint, answer json) returns text
-language sql stable parallel safe -- as the cast of json is: were it immutable it would not be inlined
-return case
+language sql stable parallel safe as $$ -- as the cast of json is: were it immutable it would not be inlined
+select case
     when octet_length(answer::text) <= 3700 then E'\x1e' || id::text || ' ' || attempt::text || ' ' || answer::text
     else E'\x1e' || id::text
-end;
+end $$;
 
 -- Notifies each of these ingresses of its records: 'done', and the records. A notification has at most 7,999 bytes: a record
 -- at most 3,800, and a record goes with those that end in the same 4,000 bytes of them.
