@@ -24,6 +24,7 @@ package struct Schema: Sendable {
         Migration(5, "operator", PackageResources.m0005_operator_sql),
         Migration(6, "views", PackageResources.m0006_views_sql),
         Migration(7, "roles", PackageResources.m0007_roles_sql),
+        Migration(8, "definitions", PackageResources.m0008_definitions_sql),
     ]
 
     /// Held by whoever migrates; others wait for it.
@@ -49,7 +50,9 @@ package struct Schema: Sendable {
             throw QueueError(error)
         }
         let applied: [Migration]
+        let before: String?
         do throws(QueueError) {
+            before = try await self.definitions()
             applied = try await self.applyMissing(timeout: timeout)
         } catch {
             // Else the others would wait for as long as this connection lives.
@@ -58,6 +61,9 @@ package struct Schema: Sendable {
         }
         do throws(PostgresError) {
             try await self.connection.execute(PostgresCall(Statements.secure))
+            var known = PostgresArguments()
+            known.append(before)
+            try await self.connection.execute(PostgresCall(Statements.recordDefinitions, known))
             try await self.connection.execute(PostgresCall(Statements.tidy))
             try await self.connection.run(script: Self.unlock, timeout: timeout)
         } catch {
@@ -153,6 +159,18 @@ package struct Schema: Sendable {
                 "migration \(migration.version) (\(migration.name)) failed, nothing of it was kept: \(error)",
                 underlying: error
             )
+        }
+    }
+
+    /// What is in the schema before a migration, as the record of it takes it; nil where nothing is on record.
+    private func definitions() async throws(QueueError) -> String? {
+        do throws(PostgresError) {
+            guard try await self.connection.execute(PostgresCall(Statements.definitionsPresent)).bool(0, 0) else {
+                return nil
+            }
+            return try await self.connection.execute(PostgresCall(Statements.definitions)).string(0, 0)
+        } catch {
+            throw QueueError(error)
         }
     }
 

@@ -9,6 +9,8 @@ enum Statements {
     static let audit = make("audit", PackageResources.audit_sql)
     static let cancel = make("cancel", PackageResources.cancel_sql)
     static let claim = make("claim", PackageResources.claim_sql)
+    static let definitions = make("definitions", PackageResources.definitions_sql)
+    static let definitionsPresent = make("definitions_present", PackageResources.definitions_present_sql)
     static let deregister = make("deregister", PackageResources.deregister_sql)
     static let drain = make("drain", PackageResources.drain_sql)
     static let enqueue = make("enqueue", PackageResources.enqueue_sql)
@@ -31,6 +33,7 @@ enum Statements {
     static let pause = make("pause", PackageResources.pause_sql)
     /// A script: not to be prepared.
     static let probe = make("probe", PackageResources.probe_sql)
+    static let recordDefinitions = make("record_definitions", PackageResources.record_definitions_sql)
     static let recover = make("recover", PackageResources.recover_sql)
     static let register = make("register", PackageResources.register_sql)
     static let release = make("release", PackageResources.release_sql)
@@ -48,10 +51,10 @@ enum Statements {
 
     /// All that need the schema, for the test that prepares each of them.
     static let all = [
-        abandon, answer, answerByHand, attend, audit, cancel, claim, deregister, drain, enqueue, event, events,
-        failures, heartbeat, held, highWater, life, limit, liveEvents, mayCall, membership, migrationsApplied, nodes,
-        overview, passOn, pause, recover, register, release, replied, results, resume, retry, secure, tidy, unserved,
-        vitals, wake, workers,
+        abandon, answer, answerByHand, attend, audit, cancel, claim, definitions, definitionsPresent, deregister, drain,
+        enqueue, event, events, failures, heartbeat, held, highWater, life, limit, liveEvents, mayCall, membership,
+        migrationsApplied, nodes, overview, passOn, pause, recordDefinitions, recover, register, release, replied,
+        results, resume, retry, secure, tidy, unserved, vitals, wake, workers,
     ]
 
     private static func make(_ name: String, _ sql: [UInt8]) -> PostgresStatement {

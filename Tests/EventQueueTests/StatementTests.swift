@@ -17,6 +17,8 @@ struct StatementTests {
             "{integer,text[],integer,bigint,text[],integer,boolean,integer,text}",
             "uuid,bigint,smallint,integer,integer,text,text,json,boolean,integer,text,integer"
         ),
+        "definitions": ("{}", "text"),
+        "definitions_present": ("{}", "boolean"),
         "deregister": ("{integer}", "void"),
         "drain": ("{text,text,integer}", "text"),
         "event": (
@@ -55,6 +57,7 @@ struct StatementTests {
         ),
         "pass_on": ("{integer,bigint}", "integer"),
         "pause": ("{text,text,text,boolean}", "text"),
+        "record_definitions": ("{text}", "void"),
         "recover": ("{bigint,boolean}", "integer,integer,integer,bigint"),
         "register": ("{text,text,text,integer,text,jsonb,integer,boolean}", "integer,integer[]"),
         "release": ("{integer,uuid[],bigint[]}", "integer"),

@@ -14,14 +14,16 @@ declare
     may_call constant jsonb := '{
         "rejoinder_ingress": [
             "enqueue_and_wake", "enqueue", "wake", "results", "abandon", "replied", "unserved", "life",
-            "register", "heartbeat", "deregister", "recover", "tidy", "channel", "vitals"
+            "register", "heartbeat", "deregister", "recover", "tidy", "channel", "vitals", "definitions"
         ],
         "rejoinder_worker": [
             "claim", "attend", "pass_on", "high_water", "answer_and_settle", "answer", "record", "tell", "settle", "wake",
-            "held", "release", "register", "heartbeat", "deregister", "recover", "tidy", "channel"
+            "held", "release", "register", "heartbeat", "deregister", "recover", "tidy", "channel", "definitions"
         ],
-        "rejoinder_operator": ["cancel", "retry", "answer_by_hand", "pause", "resume", "limit", "drain", "life", "id_at"],
-        "rejoinder_reader": ["life", "id_at"]
+        "rejoinder_operator": [
+            "cancel", "retry", "answer_by_hand", "pause", "resume", "limit", "drain", "life", "id_at", "definitions"
+        ],
+        "rejoinder_reader": ["life", "id_at", "definitions"]
     }';
     role text;
     routine record;
@@ -66,7 +68,7 @@ begin
 
     foreach role in array array(select r from jsonb_object_keys(may_call) as r where r <> all (missing)) loop
         execute format('grant usage on schema rejoinder to %I', role);
-        execute format('grant select on rejoinder.migration to %I', role);
+        execute format('grant select on rejoinder.migration, rejoinder.definition to %I', role);
         continue when role not in ('rejoinder_operator', 'rejoinder_reader');
         execute format(
             'grant select on rejoinder.queue, rejoinder.overview, rejoinder.nodes, rejoinder.workers, rejoinder.help to %I', role
