@@ -24,11 +24,15 @@ struct ServerPrograms: Sendable {
         return Self.searchPath().map { $0 + "/" + name }.first { access($0, X_OK) == 0 } ?? own
     }
 
-    /// Looks in Debian's folder for the version that a cluster asks for, in `PATH`, in Debian's folders, the newest
-    /// version first, and where `pg_config` says.
+    /// Looks in the folder that `REJOINDER_POSTGRES_BIN` names, else in Debian's folder for the version that a cluster asks
+    /// for, in `PATH`, in Debian's folders, the newest version first, and where `pg_config` says.
     ///
     /// - Throws: `.programsNotFound`.
     static func find(version: Int?) async throws(LocalPostgresError) -> ServerPrograms {
+        if let chosen = Command.variable("REJOINDER_POSTGRES_BIN"), !chosen.isEmpty {
+            guard let programs = ServerPrograms(in: chosen) else { throw .programsNotFound }
+            return programs
+        }
         let exact = version.map { ["\(debian)/\($0)/bin"] } ?? []
         for candidate in exact + searchPath() + debianDirectories() {
             if let programs = ServerPrograms(in: candidate) { return programs }

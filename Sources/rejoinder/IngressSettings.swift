@@ -150,7 +150,7 @@ enum IngressSettings {
     static func unknownVariables(in environment: [String: String]) -> [String] {
         let known = Set(
             self.keys.map { Setting.text($0, help: "").variable } + [
-                "REJOINDER_CONFIG", "REJOINDER_SLOTS", CommonSettings.listenURLVariable,
+                "REJOINDER_CONFIG", "REJOINDER_SLOTS", "REJOINDER_POSTGRES_BIN", CommonSettings.listenURLVariable,
             ]
         )
         return environment.keys.filter {
