@@ -23,6 +23,8 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift.git", from: "0.2.0"),
         .package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-asn1.git", from: "1.0.0"),
+        .package(url: "https://github.com/apple/swift-certificates.git", from: "1.21.1"),
         .package(url: "https://github.com/apple/swift-collections.git", from: "1.6.0"),
         .package(url: "https://github.com/apple/swift-configuration.git", from: "1.4.0"),
         .package(url: "https://github.com/apple/swift-crypto.git", from: "4.5.2"),
@@ -79,6 +81,11 @@ let package = Package(
             resources: [.embedInCode("SQL")]
         ),
         .target(
+            name: "Doctor",
+            dependencies: ["EventQueue", "PostgresClient", .product(name: "Logging", package: "swift-log")],
+            resources: [.embedInCode("SQL")]
+        ),
+        .target(
             name: "RejoinderIngress",
             dependencies: [
                 "EventQueue",
@@ -114,6 +121,7 @@ let package = Package(
             name: "RejoinderWorker",
             dependencies: [
                 "AdminPort",
+                "Doctor",
                 "EventQueue",
                 "HaptikWebhook",
                 "OTLPTracing",
@@ -172,6 +180,7 @@ let package = Package(
         .executableTarget(
             name: "rejoinder",
             dependencies: [
+                "Doctor",
                 "EventQueue",
                 "HaptikWebhook",
                 "LoadGenerator",
@@ -192,9 +201,11 @@ let package = Package(
                 .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
                 .product(name: "Subprocess", package: "swift-subprocess"),
+                .product(name: "SwiftASN1", package: "swift-asn1"),
                 .product(name: "SystemPackage", package: "swift-system"),
                 .product(name: "Tracing", package: "swift-distributed-tracing"),
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
+                .product(name: "X509", package: "swift-certificates"),
             ]
         ),
         .executableTarget(
@@ -312,6 +323,13 @@ let package = Package(
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
+            ]
+        ),
+        .testTarget(
+            name: "DoctorTests",
+            dependencies: [
+                "Doctor", "EventQueue", "LocalPostgres", "PostgresClient", "TestSupport",
+                .product(name: "Logging", package: "swift-log"),
             ]
         ),
         .testTarget(name: "RejoinderWorkerTests", dependencies: ["EventQueue", "RejoinderWorker"]),

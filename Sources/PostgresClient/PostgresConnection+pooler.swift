@@ -20,7 +20,7 @@ extension PostgresConnection {
     ///
     /// PostgreSQL itself announces the process that then serves the connection. A pooler doesn't, and is found to pool by
     /// the transaction when two connections are served by one process, or one by two.
-    static func lacksSession(
+    package static func lacksSession(
         _ configuration: PostgresConfiguration,
         logger: Logger
     ) async throws(PostgresError) -> Bool {

@@ -1,3 +1,4 @@
+import Doctor
 import EventQueue
 public import Logging
 import PostgresClient
@@ -62,6 +63,9 @@ public struct Worker: Service {
     var readiness: Readiness {
         self.runner.isStopping ? .draining : self.runner.isReady ? .ready : .databaseAway
     }
+
+    /// Of the database, for what isn't as it should be though the worker can start.
+    var examination: Examination { Examination(self.configuration, logger: self.logger) }
 
     /// Whether the database can be reached and has the schema.
     ///

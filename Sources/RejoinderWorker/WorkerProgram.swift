@@ -1,5 +1,6 @@
 import AdminPort
 import ArgumentParser
+import Doctor
 import EventQueue
 import Logging
 import OTLPTracing
@@ -154,7 +155,10 @@ struct WorkerCommand<Program: WorkerProgram>: AsyncParsableCommand {
         // Handlers end at their deadlines, 30 s at most after the event came.
         configuration.maximumGracefulShutdownDuration = .seconds(32)
         configuration.maximumCancellationDuration = .seconds(5)
+        // Beside the work, which it never holds up.
+        async let examination: Void = worker.examination.log()
         try await ServiceGroup(configuration: configuration).run()
+        await examination
     }
 }
 

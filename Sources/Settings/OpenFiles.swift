@@ -21,6 +21,13 @@ package enum OpenFiles {
         return Int(clamping: limit.rlim_cur)
     }
 
+    /// How many there may be once `allowAsManyAsPossible()` has raised the limit.
+    package static var mostPossible: Int {
+        var limit = rlimit()
+        guard getrlimit(self.resource, &limit) == 0 else { return 0 }
+        return Int(clamping: limit.rlim_max)
+    }
+
     /// Raises the soft limit, often 1024, to the hard one.
     package static func allowAsManyAsPossible() {
         var limit = rlimit()

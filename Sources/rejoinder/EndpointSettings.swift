@@ -4,8 +4,8 @@ import Settings
 
 /// Makes the endpoints of the settings, and of the configuration file's `endpoints`.
 struct EndpointSettings {
-    private let reader: SettingsReader
-    private let file: ConfigurationFile?
+    let reader: SettingsReader
+    let file: ConfigurationFile?
     private let environment: [String: String]
 
     init(reader: SettingsReader, file: ConfigurationFile?, environment: [String: String]) {
@@ -83,7 +83,7 @@ struct EndpointSettings {
         )
     }
 
-    private func secrets(_ object: [String: JSONValue], _ name: String) throws(SettingError) -> [String] {
+    func secrets(_ object: [String: JSONValue], _ name: String) throws(SettingError) -> [String] {
         var secrets = try Self.strings("secrets", object, name)
         for variable in try Self.strings("secret_variables", object, name) {
             guard let text = self.environment[variable], let values = IngressSettings.secret.parse(text) else {
@@ -97,7 +97,7 @@ struct EndpointSettings {
         return secrets
     }
 
-    private static func strings(
+    static func strings(
         _ key: String,
         _ object: [String: JSONValue],
         _ name: String

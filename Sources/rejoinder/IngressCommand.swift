@@ -1,4 +1,5 @@
 import ArgumentParser
+import Doctor
 import EventQueue
 import Logging
 import OTLPTracing
@@ -77,7 +78,10 @@ struct IngressCommand: AsyncParsableCommand {
             )
             var besides: [any Service] = [reload]
             if let traces { besides.insert(traces, at: 0) }
+            // Beside the work, which it never holds up.
+            async let examination: Void = Examination(database, logger: logger).log()
             try await Self.run(ingress, besides, options, logger)
+            await examination
         }
     }
 

@@ -20,9 +20,9 @@ struct Rejoinder: AsyncParsableCommand {
             CommandGroup(
                 name: "See and steer",
                 subcommands: [
-                    StatusCommand.self, NodesCommand.self, EventsCommand.self, EventCommand.self, WorkersCommand.self,
-                    AuditCommand.self, AnswerCommand.self, CancelCommand.self, RetryCommand.self, PauseCommand.self,
-                    ResumeCommand.self, LimitCommand.self, DrainCommand.self,
+                    StatusCommand.self, DoctorCommand.self, NodesCommand.self, EventsCommand.self, EventCommand.self,
+                    WorkersCommand.self, AuditCommand.self, AnswerCommand.self, CancelCommand.self, RetryCommand.self,
+                    PauseCommand.self, ResumeCommand.self, LimitCommand.self, DrainCommand.self,
                 ]
             )
         ]

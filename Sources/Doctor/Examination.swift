@@ -1,0 +1,94 @@
+import EventQueue
+package import Logging
+package import PostgresClient
+
+/// Looks at a database with the login that it is told, and says what is wrong and what mends it.
+///
+/// It changes nothing.
+package struct Examination: Sendable {
+    private let configuration: PostgresConfiguration
+    private let showsAddress: Bool
+    private let logger: Logger
+
+    /// Hosts are shown by their number unless `showsAddress` is given: a log must not name them.
+    package init(_ configuration: PostgresConfiguration, showsAddress: Bool = false, logger: Logger) {
+        self.configuration = configuration
+        self.showsAddress = showsAddress
+        self.logger = logger
+    }
+
+    /// All checks of the database, or the quick ones alone.
+    package func findings(quickly: Bool) async -> [Finding] {
+        var findings = await HostCheck(
+            configuration: self.configuration,
+            showsAddress: self.showsAddress,
+            logger: self.logger
+        ).findings()
+        let connection: PostgresConnection
+        do throws(PostgresError) {
+            connection = try await PostgresConnection.connect(
+                self.configuration.sessionless.careful,
+                logger: self.logger
+            )
+        } catch {
+            let reason = "the database can't be reached"
+            let names = ["pooler", "schema", "clock"] + QueryCheck.all.filter { !quickly || $0.isQuick }.map(\.name)
+            return findings + names.map { Finding($0, .skipped, reason) }
+        }
+        findings += await SessionCheck(configuration: self.configuration, logger: self.logger).findings(on: connection)
+        findings += await ClockCheck.findings(on: connection)
+        let schema = await Self.schema(on: connection)
+        findings.append(schema.finding)
+        for check in QueryCheck.all where !quickly || check.isQuick {
+            if check.needsSchema, !schema.isThere {
+                findings.append(Finding(check.name, .skipped, "the schema is not what this program needs"))
+            } else {
+                findings += await check.findings(on: connection)
+            }
+        }
+        if !quickly { findings += await DiskCheck.findings(on: connection) }
+        await connection.close()
+        return findings
+    }
+
+    /// The quick checks, each finding that wants attention as one warning in the log.
+    ///
+    /// For a process that starts: beside its work, which never waits for it and never fails by it.
+    package func log() async {
+        var impatient = self.configuration
+        impatient.connectTimeout = .seconds(2)
+        impatient.statementTimeout = .seconds(2)
+        let examination = Examination(impatient, logger: .quiet)
+        // A pooler is told of by those who find it in their way.
+        for finding in await examination.findings(quickly: true) where finding.check != "pooler" {
+            guard finding.verdict == .warning || finding.verdict == .broken else { continue }
+            self.logger.warning(
+                "the doctor has found something",
+                metadata: [
+                    "check": "\(finding.check)", "verdict": "\(finding.verdict.rawValue)",
+                    "found": "\(finding.summary)",
+                    "remedy": "\(finding.remedy ?? "")",
+                ]
+            )
+        }
+    }
+
+    private static func schema(on connection: PostgresConnection) async -> (finding: Finding, isThere: Bool) {
+        do throws(QueueError) {
+            try await Schema(connection).check()
+            let newest = Schema.migrations.last.map { "\($0.version) (\($0.name))" } ?? "none"
+            return (Finding("schema", .ok, "it has all migrations of this program, up to \(newest)"), true)
+        } catch  where error.code == .notGranted {
+            return (Finding("schema", .broken, error.message, remedy: "rejoinder grant LOGIN ROLE"), false)
+        } catch  where error.isOfConfiguration {
+            return (Finding("schema", .broken, error.message, remedy: "rejoinder migrate"), false)
+        } catch {
+            return (Finding("schema", .skipped, "could not be looked at: \(error)"), false)
+        }
+    }
+}
+
+extension Logger {
+    /// Says nothing of what goes wrong on the way: it is a finding already.
+    package static var quiet: Logger { Logger(label: "doctor") { _ in SwiftLogNoOpLogHandler() } }
+}

@@ -1,0 +1,20 @@
+-- "live" is small: a row for each event that is queued or runs, cleaned up all the time.
+with live as (
+    select s.n_live_tup as rows, s.n_dead_tup as dead, pg_relation_size(s.relid) as size, pg_indexes_size(s.relid) as indexes
+      from pg_stat_user_tables as s
+     where s.relid = 'rejoinder.live'::regclass
+), judged as (
+    select l.*,
+           l.dead > 100000 and l.dead > 10 * l.rows as is_dirty,
+           l.size > 64 << 20 and l.size > 2000 * (l.rows + 1) as is_large,
+           l.indexes > 64 << 20 and l.indexes > 1000 * (l.rows + 1) as has_large_indexes
+      from live as l
+)
+select case when j.is_dirty or j.is_large or j.has_large_indexes then 'warning' else 'ok' end,
+       format('rejoinder.live: %s rows, %s dead, %s and %s of indexes', j.rows, j.dead, pg_size_pretty(j.size), pg_size_pretty(j.indexes)),
+       case
+           when j.is_dirty then 'vacuum (verbose, analyze) rejoinder.live -- if rows stay, see "snapshots"'
+           when j.is_large then 'vacuum full rejoinder.live -- holds up calls while it runs, a second or so'
+           when j.has_large_indexes then 'reindex table concurrently rejoinder.live'
+       end
+  from judged as j

@@ -1,0 +1,67 @@
+import AsyncHTTPClient
+import Doctor
+import NIOCore
+import NIOHTTP1
+import NIOPosix
+
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#else
+import Darwin
+#endif
+
+/// Whether the ingress can listen where it is told to, or an ingress does already.
+struct PortCheck {
+    private static let name = "ports"
+
+    let http: (host: String, port: Int)
+    let admin: (host: String, port: Int)
+
+    func findings() async -> [Finding] {
+        let errors = [await self.error(self.http), await self.error(self.admin)]
+        if errors == [nil, nil] { return [Finding(Self.name, .ok, "both are free")] }
+        if await self.isIngress() { return [Finding(Self.name, .ok, "an ingress listens there")] }
+        return zip([self.http, self.admin], errors).compactMap { place, error in
+            error.map { Self.finding(place, $0) }
+        }
+    }
+
+    private static func finding(_ place: (host: String, port: Int), _ error: CInt) -> Finding {
+        let title = "\(place.host):\(place.port)"
+        switch error {
+        case EADDRINUSE:
+            let remedy = "ss -ltnp 'sport = :\(place.port)' # end that program, or choose another port"
+            return Finding(self.name, .broken, "port \(title) is in use, and not by an ingress", remedy: remedy)
+        case EACCES:
+            let remedy = "sysctl net.ipv4.ip_unprivileged_port_start=\(place.port)"
+            return Finding(self.name, .broken, "this user may not listen on \(title)", remedy: remedy)
+        default:
+            let remedy = "ip -brief address # listen on one of these, or on 0.0.0.0"
+            return Finding(self.name, .broken, "nobody can listen on \(title) here", remedy: remedy)
+        }
+    }
+
+    /// Why one can't listen there; nil where one can.
+    private func error(_ place: (host: String, port: Int)) async -> CInt? {
+        guard place.port > 0 else { return nil }
+        do {
+            let bootstrap = ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+                .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+            try await bootstrap.bind(host: place.host, port: place.port).get().close()
+            return nil
+        } catch {
+            return (error as? IOError)?.errnoCode ?? EADDRNOTAVAIL
+        }
+    }
+
+    private func isIngress() async -> Bool {
+        let host = ["0.0.0.0", "::"].contains(self.admin.host) ? "127.0.0.1" : self.admin.host
+        let request = HTTPClientRequest(url: "http://\(host):\(self.admin.port)/health/live")
+        guard let response = try? await HTTPClient.shared.execute(request, timeout: .seconds(2)),
+            let body = try? await response.body.collect(upTo: 1 << 10)
+        else { return false }
+        return response.status.code == 200 && String(buffer: body) == "live\n"
+    }
+}

@@ -1,0 +1,232 @@
+import EventQueue
+import PostgresClient
+import TestSupport
+import Testing
+
+@testable import Doctor
+
+@Suite("What gets in the queue's way is found", .timeLimit(.minutes(3)))
+struct DatabaseTests {
+    @Test("a held snapshot, a prepared transaction and a slot that nobody reads are named, with what ends them")
+    func horizon() async throws {
+        try await TestCluster.withCluster(
+            settings: ["fsync": "off", "max_prepared_transactions": "5", "wal_level": "logical"]
+        ) { _, database in
+            for check in ["snapshots", "prepared transactions", "replication slots"] {
+                #expect(try await database.finding(check).verdict == .ok)
+            }
+            let holder = try await database.connect()
+            let script =
+                "begin isolation level repeatable read; select 1; set local idle_in_transaction_session_timeout = 0"
+            try await holder.run(script: script, timeout: .seconds(5))
+            let old = try await database.query(
+                "select min(backend_xmin::text) from pg_stat_activity where pid <> pg_backend_pid()"
+            )
+            #expect(old != [[nil]])
+            // It is not a minute old yet; the same statement says so of a second.
+            let check = try #require(QueryCheck.all.first { $0.name == "snapshots" })
+            let sooner = check.statement.sql.replacing("interval '1 minute'", with: "interval '0'")
+            let rows = try await database.query(sooner)
+            #expect(rows.count == 1)
+            #expect(rows[0][0] == "warning")
+            try await database.query(try #require(rows[0][2]).replacing("select ", with: "select 'x', ") + "::text")
+            try await eventually("the holder is gone") { try await database.query(sooner)[0][0] == "ok" }
+
+            let preparing = try await database.connect()
+            let prepare = "begin; create table public.t (); prepare transaction 'forgotten'"
+            try await preparing.run(script: prepare, timeout: .seconds(5))
+            let prepared = try #require(QueryCheck.all.first { $0.name == "prepared transactions" })
+            let found = try await database.query(
+                prepared.statement.sql.replacing("interval '1 minute'", with: "interval '0'")
+            )
+            #expect(found.map { $0[2] } == ["rollback prepared 'forgotten'"])
+            try await preparing.run(script: try #require(found[0][2]), timeout: .seconds(5))
+
+            try await database.query("select pg_create_logical_replication_slot('idle', 'pgoutput')::text")
+            let slot = try await database.finding("replication slots")
+            #expect(slot.verdict == .warning)
+            #expect(slot.summary.hasPrefix("slot idle is read by nobody"))
+        }
+    }
+
+    @Test("a login without pg_monitor is told what it lacks, and not that all is well")
+    func degraded() async throws {
+        try await TestCluster.withDatabase { database in
+            let member = try await database.asMember(of: "rejoinder_worker")
+            let snapshots = try await member.finding("snapshots")
+            #expect(snapshots.verdict == .skipped)
+            #expect(snapshots.remedy == "grant pg_monitor to member_rejoinder_worker")
+            let workers = try await member.finding("workers")
+            #expect(workers.verdict == .skipped)
+            #expect(workers.remedy == "rejoinder grant LOGIN reader")
+            let stranger = try await database.asMember()
+            #expect(try await stranger.finding("schema").verdict == .broken)
+        }
+    }
+
+    @Test("settings of a login that cut the queue off are found, and mended by their line")
+    func loginSettings() async throws {
+        try await TestCluster.withDatabase { database in
+            let login = "doctor_\(UInt32.random(in: 0...UInt32.max))"
+            let connection = try await database.connect()
+            try await connection.run(
+                script: """
+                    create role \(login) login connection limit 3; grant rejoinder_worker to \(login);
+                    alter role \(login) set statement_timeout = '500ms';
+                    alter role \(login) set default_transaction_isolation = 'serializable';
+                    """,
+                timeout: .seconds(5)
+            )
+            let findings = await database.login(as: login).findings("login's settings")
+            #expect(findings.map(\.verdict) == [.warning, .warning])
+            #expect(findings.contains { $0.summary.hasPrefix("statement_timeout is 500 ms for login") })
+            for finding in findings {
+                try await connection.run(script: try #require(finding.remedy), timeout: .seconds(5))
+            }
+            #expect(try await database.login(as: login).finding("login's settings").verdict == .ok)
+            let few = await database.login(as: login).findings("connections")
+            #expect(few.contains { $0.verdict == .warning && $0.summary.contains("may have 3 connections") })
+            try await connection.run(script: "drop role \(login)", timeout: .seconds(5))
+        }
+    }
+
+    @Test("a partition that is missing, and rows in the default one, are found")
+    func partitions() async throws {
+        try await TestCluster.withDatabase { database in
+            #expect(try await database.finding("partitions").verdict == .ok)
+            let today = try await database.query(
+                "select 'received_' || to_char(clock_timestamp() at time zone 'UTC', 'YYYYMMDD')"
+            )
+            try await database.query("drop table rejoinder.\(try #require(today[0][0]))")
+            let missing = try await database.finding("partitions")
+            #expect(missing.verdict == .broken)
+            #expect(missing.remedy == "select rejoinder.tidy()")
+            let connection = try await database.connect()
+            try await connection.run(script: try #require(missing.remedy), timeout: .seconds(5))
+            #expect(try await database.finding("partitions").verdict == .ok)
+
+            try await database.query(
+                """
+                select rejoinder.enqueue(
+                    null, array[rejoinder.id_at('2001-01-01')], array['/'], array['n'], array[1000], array['{}'::json]
+                )::text
+                """
+            )
+            let filled = try await database.finding("partitions")
+            #expect(filled.verdict == .warning)
+            #expect(filled.summary.contains("rejoinder.received_default holds"))
+        }
+    }
+
+    @Test("a database with another encoding, and one whose durability is switched off, are broken")
+    func settings() async throws {
+        try await TestCluster.withDatabase { database in
+            let durability = try await database.finding("durability")
+            #expect(durability.verdict == .broken)
+            #expect(durability.summary.hasPrefix("fsync is off"))
+            #expect(try await database.finding("encoding").verdict == .ok)
+            let name = "latin_\(UInt32.random(in: 0...UInt32.max))"
+            try await database.query("create database \(name) encoding 'SQL_ASCII' locale 'C' template template0")
+            let own = try #require(try await database.query("select current_database()::text")[0][0])
+            let latin = TestDatabase(url: database.url.replacing("/\(own)?", with: "/\(name)?"))
+            #expect(try await latin.finding("encoding").verdict == .broken)
+            try await database.query("drop database \(name)")
+        }
+    }
+
+    @Test("too few connections, and autovacuum that is off, are found")
+    func room() async throws {
+        try await TestCluster.withCluster(
+            settings: ["fsync": "off", "max_connections": "12", "autovacuum": "off"]
+        ) { _, database in
+            let off = try await database.finding("autovacuum")
+            #expect(off.verdict == .broken)
+            #expect(off.remedy == "alter system set autovacuum = on; select pg_reload_conf()")
+            #expect(try await database.finding("connections").verdict == .ok)
+            var registered: [PostgresConnection] = []
+            for _ in 0..<3 {
+                let connection = try await database.connect()
+                try await connection.query(
+                    "select (rejoinder.register('ingress', 'n', 'h', 1, 'v')).registered::text"
+                )
+                registered.append(connection)
+            }
+            let few = try await database.finding("connections")
+            #expect(few.verdict == .warning, "\(few)")
+            #expect(few.remedy?.hasPrefix("alter system set max_connections = ") == true)
+            for connection in registered { await connection.close() }
+        }
+    }
+
+    @Test("a node that is called and that no worker serves is named")
+    func nodes() async throws {
+        try await TestCluster.withDatabase { database in
+            #expect(try await database.finding("workers").verdict == .warning)
+            try await database.query(
+                """
+                select rejoinder.enqueue(
+                    null, array[gen_random_uuid()], array['/'], array['price'], array[9000], array['{}'::json]
+                )::text
+                """
+            )
+            let unserved = try await database.finding("workers")
+            #expect(unserved.verdict == .broken)
+            #expect(unserved.summary.contains("no worker serves node 'price'"))
+            let worker = try await database.connect()
+            let lanes = #"[{"nodes": ["price"], "slots": 7}]"#
+            try await worker.query(
+                "select (rejoinder.register('worker', 'w', 'h', 1, 'v', '\(lanes)')).registered::text"
+            )
+            let served = try await database.finding("workers")
+            #expect(served.verdict == .ok)
+            #expect(served.summary == "1 live, with 7 slots")
+            await worker.close()
+        }
+    }
+
+    @Test("dead rows that pile up in the queue, and tables that were never analyzed, are found")
+    func bloat() async throws {
+        try await TestCluster.withDatabase { database in
+            #expect(try await database.finding("bloat").verdict == .ok)
+            let connection = try await database.connect()
+            try await connection.run(
+                script: """
+                    set statement_timeout = 0;
+                    alter table rejoinder.live set (autovacuum_enabled = off);
+                    insert into rejoinder.live (id, enqueued_at, deadline, endpoint, node)
+                    select gen_random_uuid(), now(), now(), '/', 'n' from generate_series(1, 110000);
+                    """,
+                timeout: .seconds(60)
+            )
+            try await connection.run(script: "delete from rejoinder.live", timeout: .seconds(60))
+            await connection.close()
+            try await eventually("the statistics are there") { try await database.finding("bloat").verdict == .warning }
+            #expect(
+                try await database.finding("bloat").remedy?.hasPrefix("vacuum (verbose, analyze) rejoinder.live")
+                    == true
+            )
+            #expect(try await database.finding("statistics").verdict == .warning)
+            let off = try await database.finding("autovacuum")
+            #expect(off.remedy == "alter table rejoinder.live reset (autovacuum_enabled)")
+        }
+    }
+
+    @Test(
+        "by way of a transaction pooler, the address of PostgreSQL itself is asked for, and must be the same database"
+    )
+    func pooler() async throws {
+        try await TestCluster.withDatabase { database in
+            #expect(try await database.finding("pooler").verdict == .ok)
+            try await PgBouncer.with(.transaction, database) { pooled in
+                #expect(try await pooled.finding("pooler").verdict == .ok)
+                let alone = try await TestDatabase(url: pooled.url).finding("pooler")
+                #expect(alone.verdict == .warning)
+                #expect(alone.remedy?.hasPrefix("REJOINDER_LISTEN_URL=") == true)
+                try await TestCluster.withDatabase { other async throws in
+                    let apart = TestDatabase(url: pooled.url, directURL: other.url)
+                    #expect(try await apart.finding("pooler").verdict == .broken)
+                }
+            }
+        }
+    }
+}
