@@ -1,11 +1,9 @@
 import Doctor
 
-#if canImport(Glibc)
-import Glibc
-#elseif canImport(Musl)
-import Musl
+#if canImport(FoundationEssentials)
+import FoundationEssentials
 #else
-import Darwin
+import Foundation
 #endif
 
 /// Whether secrets can be guessed, or read by those that have no business with them.
@@ -70,7 +68,9 @@ struct SecretCheck {
     }
 
     private static func isPublic(_ path: String) -> Bool {
-        var entry = stat()
-        return stat(path, &entry) == 0 && entry.st_mode & 0o007 != 0
+        let attributes = try? FileManager.default.attributesOfItem(atPath: path)
+        // A number of one type or another, by the Foundation that is there.
+        let permissions = attributes?[.posixPermissions].flatMap { Int("\($0)") }
+        return permissions.map { $0 & 0o007 != 0 } ?? false
     }
 }

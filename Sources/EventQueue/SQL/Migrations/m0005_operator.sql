@@ -266,8 +266,9 @@ end $$;
 create function rejoinder.refilled(
     tokens double precision, per_second double precision, since timestamptz, now_is timestamptz
 ) returns double precision
-language sql immutable parallel safe
-return least(greatest(1, per_second), tokens + greatest(0, date_part('epoch', now_is - since)) * per_second);
+language sql immutable parallel safe as $$
+    select least(greatest(1, per_second), tokens + greatest(0, date_part('epoch', now_is - since)) * per_second)
+$$;
 
 -- The part of claim() for nodes with a limit: adds what their limits allow to the rows that it has found of others, and keeps
 -- the "max" of oldest place. Holds the rows of these limits until the claim has committed, so that claims of one node are
