@@ -5,7 +5,7 @@ import Testing
 
 @testable import Doctor
 
-@Suite("What gets in the queue's way is found", .timeLimit(.minutes(3)))
+@Suite("What gets in the queue's way is found", .timeLimit(.minutes(10)))
 struct DatabaseTests {
     @Test("a held snapshot, a prepared transaction and a slot that nobody reads are named, with what ends them")
     func horizon() async throws {

@@ -4,7 +4,7 @@ import PostgresClient
 import TestSupport
 import Testing
 
-@Suite("What somebody has altered in the schema is named, and can be put back", .timeLimit(.minutes(3)))
+@Suite("What somebody has altered in the schema is named, and can be put back", .timeLimit(.minutes(10)))
 struct DriftTests {
     @Test("a schema as it was migrated is fine, also for logins that may do one job only")
     func fine() async throws {

@@ -4,7 +4,7 @@ import PostgresClient
 import TestSupport
 import Testing
 
-@Suite("Each host is looked at alone", .timeLimit(.minutes(3)))
+@Suite("Each host is looked at alone", .timeLimit(.minutes(10)))
 struct HostTests {
     @Test("libpq's ways of naming several hosts are read, and what belongs to all of them is kept")
     func reading() throws {

@@ -4,7 +4,7 @@ import Testing
 
 @testable import EventQueue
 
-@Suite("What an operator does to workers, and what is on record", .timeLimit(.minutes(3)))
+@Suite("What an operator does to workers, and what is on record", .timeLimit(.minutes(10)))
 struct DrainTests {
     private func stopped(_ database: TestDatabase) async throws -> Bool {
         try await database.query(

@@ -5,7 +5,7 @@ import Testing
 
 @testable import EventQueue
 
-@Suite("A node's limits", .timeLimit(.minutes(3)))
+@Suite("A node's limits", .timeLimit(.minutes(10)))
 struct LimitTests {
     /// What several claimers hold at the same time.
     private final class Ledger: Sendable {
@@ -35,7 +35,7 @@ struct LimitTests {
         try await TestCluster.withDatabase { database in
             let setup = try await database.connect()
             try await Operator(setup, actor: "a", via: "test").limit("node", running: Int32(limit), perSecond: nil)
-            try await setup.enqueue((0..<300).map { _ in .sample() }, ingress: 1)
+            try await setup.enqueue((0..<300).map { _ in .sample(timeLeft: .seconds(600)) }, ingress: 1)
             let ledger = Ledger()
             try await withThrowingDiscardingTaskGroup { group in
                 for claimer in 0..<4 {
@@ -69,7 +69,7 @@ struct LimitTests {
     func rate() async throws {
         try await TestCluster.withDatabase { database in
             let setup = try await database.connect()
-            try await setup.enqueue((0..<500).map { _ in .sample() }, ingress: 1)
+            try await setup.enqueue((0..<500).map { _ in .sample(timeLeft: .seconds(600)) }, ingress: 1)
             let start = ContinuousClock.now
             try await Operator(setup, actor: "a", via: "test").limit("node", running: nil, perSecond: 100)
             let ledger = Ledger()

@@ -4,7 +4,7 @@ import Testing
 
 @testable import EventQueue
 
-@Suite("A paused node", .timeLimit(.minutes(3)))
+@Suite("A paused node", .timeLimit(.minutes(10)))
 struct PauseTests {
     private func steer(_ database: TestDatabase) async throws -> Operator {
         Operator(try await database.connect(), actor: "tester@here", via: "test")

@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 /// The line that each call has in the ingress's log.
-@Suite("the log of calls", .serialized, .timeLimit(.minutes(3)))
+@Suite("the log of calls", .serialized, .timeLimit(.minutes(10)))
 struct CallLogTests {
     @Test("each call has one line, as JSON where that is asked for, and bot breaks are warnings")
     func json() async throws {

@@ -6,7 +6,7 @@ import TestSupport
 import Testing
 
 /// What ingress and worker measure, against what was called.
-@Suite("metrics", .serialized, .timeLimit(.minutes(3)))
+@Suite("metrics", .serialized, .timeLimit(.minutes(10)))
 struct MetricsTests {
     /// Runs `body` with an ingress and a scripted worker that has an admin port, on a database of their own.
     private func withBoth(

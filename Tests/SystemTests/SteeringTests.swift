@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// The commands that look at the queue and steer it.
-@Suite("See and steer from the command line", .serialized, .timeLimit(.minutes(5)))
+@Suite("See and steer from the command line", .serialized, .timeLimit(.minutes(10)))
 struct SteeringTests {
     private struct Result {
         let code: String

@@ -71,7 +71,8 @@ package enum PgBouncer {
                 directURL: database.url
             )
             defer { kill(execution.processIdentifier.value, SIGTERM) }
-            try await eventually("PgBouncer is there") { access(folder + "/.s.PGSQL.6432", F_OK) == 0 }
+            // Its socket is there before it listens.
+            try await eventually("PgBouncer is there") { (try? await pooled.connect()) != nil }
             try await body(pooled)
         }
     }
