@@ -25,6 +25,7 @@ package struct Schema: Sendable {
         Migration(6, "views", PackageResources.m0006_views_sql),
         Migration(7, "roles", PackageResources.m0007_roles_sql),
         Migration(8, "definitions", PackageResources.m0008_definitions_sql),
+        Migration(9, "dashboard", PackageResources.m0009_dashboard_sql),
     ]
 
     /// Held by whoever migrates; others wait for it.

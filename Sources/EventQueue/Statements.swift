@@ -9,6 +9,7 @@ enum Statements {
     static let audit = make("audit", PackageResources.audit_sql)
     static let cancel = make("cancel", PackageResources.cancel_sql)
     static let claim = make("claim", PackageResources.claim_sql)
+    static let contents = make("contents", PackageResources.contents_sql)
     static let definitions = make("definitions", PackageResources.definitions_sql)
     static let definitionsPresent = make("definitions_present", PackageResources.definitions_present_sql)
     static let deregister = make("deregister", PackageResources.deregister_sql)
@@ -17,6 +18,7 @@ enum Statements {
     static let event = make("event", PackageResources.event_sql)
     static let events = make("events", PackageResources.events_sql)
     static let failures = make("failures", PackageResources.failures_sql)
+    static let glance = make("glance", PackageResources.glance_sql)
     static let heartbeat = make("heartbeat", PackageResources.heartbeat_sql)
     static let held = make("held", PackageResources.held_sql)
     static let highWater = make("high_water", PackageResources.high_water_sql)
@@ -27,6 +29,7 @@ enum Statements {
     static let mayCall = make("may_call", PackageResources.may_call_sql)
     static let membership = make("membership", PackageResources.membership_sql)
     static let migrationsApplied = make("migrations_applied", PackageResources.migrations_applied_sql)
+    static let minutes = make("minutes", PackageResources.minutes_sql)
     static let nodes = make("nodes", PackageResources.nodes_sql)
     static let overview = make("overview", PackageResources.overview_sql)
     static let passOn = make("pass_on", PackageResources.pass_on_sql)
@@ -43,6 +46,7 @@ enum Statements {
     static let retry = make("retry", PackageResources.retry_sql)
     static let schemaPresent = make("schema_present", PackageResources.schema_present_sql)
     static let secure = make("secure", PackageResources.secure_sql)
+    static let sight = make("sight", PackageResources.sight_sql)
     static let tidy = make("tidy", PackageResources.tidy_sql)
     static let unserved = make("unserved", PackageResources.unserved_sql)
     static let vitals = make("vitals", PackageResources.vitals_sql)
@@ -51,10 +55,11 @@ enum Statements {
 
     /// All that need the schema, for the test that prepares each of them.
     static let all = [
-        abandon, answer, answerByHand, attend, audit, cancel, claim, definitions, definitionsPresent, deregister, drain,
-        enqueue, event, events, failures, heartbeat, held, highWater, life, limit, liveEvents, mayCall, membership,
-        migrationsApplied, nodes, overview, passOn, pause, recordDefinitions, recover, register, release, replied,
-        results, resume, retry, secure, tidy, unserved, vitals, wake, workers,
+        abandon, answer, answerByHand, attend, audit, cancel, claim, contents, definitions, definitionsPresent,
+        deregister, drain, enqueue, event, events, failures, glance, heartbeat, held, highWater, life, limit,
+        liveEvents, mayCall, membership, migrationsApplied, minutes, nodes, overview, passOn, pause, recordDefinitions,
+        recover, register, release, replied, results, resume, retry, secure, sight, tidy, unserved, vitals, wake,
+        workers,
     ]
 
     private static func make(_ name: String, _ sql: [UInt8]) -> PostgresStatement {

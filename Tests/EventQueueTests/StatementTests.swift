@@ -17,6 +17,7 @@ struct StatementTests {
             "{integer,text[],integer,bigint,text[],integer,boolean,integer,text}",
             "uuid,bigint,smallint,integer,integer,text,text,json,boolean,integer,text,integer"
         ),
+        "contents": ("{text}", "text,text"),
         "definitions": ("{}", "text"),
         "definitions_present": ("{}", "boolean"),
         "deregister": ("{integer}", "void"),
@@ -32,6 +33,7 @@ struct StatementTests {
                 + "text,text"
         ),
         "failures": ("{bigint}", "text,text,text,double precision,double precision,text,smallint,text,text"),
+        "glance": ("{}", "json"),
         "heartbeat": ("{integer,integer}", "boolean,boolean,boolean,boolean,text[]"),
         "held": ("{integer}", "uuid,bigint"),
         "high_water": ("{}", "bigint"),
@@ -45,6 +47,7 @@ struct StatementTests {
         "may_call": ("{text}", "boolean"),
         "membership": ("{text,text}", "boolean,boolean,boolean,text,text"),
         "migrations_applied": ("{}", "integer,text,text"),
+        "minutes": ("{integer,integer}", "integer,text,text,integer,bigint,boolean"),
         "nodes": (
             "{}",
             "text,bigint,bigint,double precision,boolean,boolean,text,integer,double precision,"
@@ -66,6 +69,7 @@ struct StatementTests {
         "resume": ("{text,text,text}", "text"),
         "retry": (#"{text,text,text,"double precision"}"#, "text"),
         "secure": ("{}", "text[]"),
+        "sight": ("{text}", "json"),
         "tidy": ("{}", "integer,integer"),
         "unserved": ("{text[]}", "text[]"),
         "vitals": ("{}", "text,text,double precision"),

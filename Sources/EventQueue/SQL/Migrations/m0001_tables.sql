@@ -170,6 +170,9 @@ create table rejoinder.reply (
 
 create index reply_id on rejoinder.reply using brin (id) with (pages_per_range = 16, autosummarize = on);
 
+-- The latest that ended without an answer, for those who look for what is wrong. Answered events don't touch it.
+create index outcome_unanswered on rejoinder.outcome (id) where state <> 'answered';
+
 -- Ids from a clock that is days off land here, and are served all the same.
 create table rejoinder.received_default partition of rejoinder.received default;
 create table rejoinder.outcome_default partition of rejoinder.outcome default;

@@ -14,7 +14,8 @@ declare
     may_call constant jsonb := '{
         "rejoinder_ingress": [
             "enqueue_and_wake", "enqueue", "wake", "results", "abandon", "replied", "unserved", "life",
-            "register", "heartbeat", "deregister", "recover", "tidy", "channel", "vitals", "definitions"
+            "register", "heartbeat", "deregister", "recover", "tidy", "channel", "vitals", "definitions",
+            "glance", "minutes", "sight"
         ],
         "rejoinder_worker": [
             "claim", "attend", "pass_on", "high_water", "answer_and_settle", "answer", "record", "tell", "settle", "wake",
