@@ -2,12 +2,14 @@ import EventQueue
 import HTTPTypes
 import Hummingbird
 
-/// The private port: health for whoever deploys it, metrics for Prometheus.
+/// The private port: health for whoever deploys it, metrics for Prometheus; what else is asked for is left to others.
 struct AdminResponder: HTTPResponder {
     /// Whether calls are served.
     let readiness: @Sendable () -> Readiness
     /// In Prometheus's text format; nil where there are none.
     let metrics: (@Sendable () -> String)?
+    /// Who answers whatever is not ours.
+    let others: (any HTTPResponder<BasicRequestContext>)?
 
     enum Readiness: String, Sendable {
         case ready
@@ -17,6 +19,9 @@ struct AdminResponder: HTTPResponder {
     }
 
     func respond(to request: Request, context: BasicRequestContext) async throws -> Response {
+        if let others, !request.uri.path.hasPrefix("/health/"), request.uri.path != "/metrics" {
+            return try await others.respond(to: request, context: context)
+        }
         guard request.method == .get || request.method == .head else { return Problem.method.response() }
         switch request.uri.path {
         case "/health/live": return Self.plain(.ok, "live")

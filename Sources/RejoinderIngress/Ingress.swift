@@ -1,6 +1,6 @@
 import CoreMetrics
 import EventQueue
-import Hummingbird
+package import Hummingbird
 import HummingbirdCore
 import HummingbirdTLS
 package import Logging
@@ -20,6 +20,8 @@ package struct Ingress: Sendable {
     private let logger: Logger
     private let onListening: @Sendable (_ port: Int, _ adminPort: Int) -> Void
     private let metrics: (@Sendable () -> String)?
+    /// Who answers on the private port whatever is neither health nor metrics.
+    package var adminPages: (any HTTPResponder<BasicRequestContext>)?
 
     /// The queue's views call this process by its name.
     ///
@@ -110,7 +112,8 @@ package struct Ingress: Sendable {
         let adminServer = Application(
             responder: AdminResponder(
                 readiness: { [queue] in stopping.isSet ? .stopping : queue.isReady ? .ready : .databaseAway },
-                metrics: self.metrics
+                metrics: self.metrics,
+                others: self.adminPages
             ),
             configuration: ApplicationConfiguration(
                 address: .hostname(self.options.adminHost, port: self.options.adminPort)

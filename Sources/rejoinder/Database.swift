@@ -20,6 +20,15 @@ struct Database {
         )
     }
 
+    /// Names a login for what operators do from the dashboard.
+    static let operatorVariable = "REJOINDER_OPERATOR_DATABASE_URL"
+
+    /// The database with the login of an operator, where the environment has one.
+    static func operatorConfiguration(_ applicationName: String) -> PostgresConfiguration? {
+        guard let url = ProcessInfo.processInfo.environment[self.operatorVariable], !url.isEmpty else { return nil }
+        return PostgresConfiguration(connectionString: url, applicationName: applicationName)
+    }
+
     /// Runs `body` with one connection, with a session of its own unless told otherwise.
     static func withConnection(
         _ configuration: PostgresConfiguration,

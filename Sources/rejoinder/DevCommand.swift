@@ -1,4 +1,5 @@
 import ArgumentParser
+import Dashboard
 import EventQueue
 import LocalPostgres
 import Logging
@@ -21,8 +22,8 @@ struct DevCommand: AsyncParsableCommand {
         abstract: "Everything in one terminal: a private PostgreSQL, the ingress, and workers.",
         discussion: """
             Without a worker's command it runs the sample, product-price-worker. With one, such as \
-            `rejoinder dev -- swift run my-worker`, it runs that, and again when it ends. REJOINDER_SECRET is "test" \
-            unless set.
+            `rejoinder dev -- swift run my-worker`, it runs that, and again when it ends. REJOINDER_SECRET and \
+            REJOINDER_OPERATOR_TOKEN are "test" unless set.
             """
     )
 
@@ -41,14 +42,17 @@ struct DevCommand: AsyncParsableCommand {
         try await reportingFailures {
             var environment = ProcessInfo.processInfo.environment
             environment["REJOINDER_SECRET"] = environment["REJOINDER_SECRET"] ?? "test"
+            let token = IngressSettings.operatorToken.variable
+            environment[token] = environment[token] ?? "test"
             let (reader, file) = try self.flags.read(environment: environment)
             let options = try self.flags.options(reader, file, environment: environment)
+            let dashboard = try IngressSettings.dashboard(reader)
             let logger = try self.flags.logger("dev", reader)
 
             let postgres = LocalPostgres(directory: self.directory, exitAction: .stop)
             try await postgres.start()
             do {
-                try await self.serve(postgres, options, environment, logger)
+                try await self.serve(postgres, (options, dashboard), environment, logger)
             } catch {
                 try await postgres.stop()
                 throw error
@@ -59,7 +63,7 @@ struct DevCommand: AsyncParsableCommand {
 
     private func serve(
         _ postgres: LocalPostgres,
-        _ options: IngressOptions,
+        _ options: (ingress: IngressOptions, dashboard: DashboardOptions),
         _ environment: [String: String],
         _ logger: Logger
     ) async throws {
@@ -79,9 +83,10 @@ struct DevCommand: AsyncParsableCommand {
             applicationName: "rejoinder-dev"
         )
         let workerURL = try postgres.connectionString(user: Self.login(.worker))
+        let dashboard = Dashboard(options.dashboard, database: member, operatorDatabase: database, logger: logger)
         let workerPorts = try await FreePort.numbers(self.workers)
-        let ingress = Ingress(
-            options: options,
+        var ingress = Ingress(
+            options: options.ingress,
             database: member,
             name: "dev",
             logger: logger
@@ -89,22 +94,25 @@ struct DevCommand: AsyncParsableCommand {
             let pages = ([adminPort] + workerPorts).map { "http://127.0.0.1:\($0)/metrics" }
             StandardOutput.print(
                 """
-                calls:   http://127.0.0.1:\(port)\(options.endpoints.first?.path ?? "")
-                health:  http://127.0.0.1:\(adminPort)/health/ready
-                metrics: \(pages.joined(separator: " "))
-                queue:   psql '\(url)' -c 'select * from rejoinder.overview'
+                calls:     http://127.0.0.1:\(port)\(options.ingress.endpoints.first?.path ?? "")
+                dashboard: http://127.0.0.1:\(adminPort)/
+                health:    http://127.0.0.1:\(adminPort)/health/ready
+                metrics:   \(pages.joined(separator: " "))
+                queue:     psql '\(url)' -c 'select * from rejoinder.overview'
                 Ctrl-C ends it.
                 """
             )
         } metrics: {
             metrics.text()
         }
+        ingress.adminPages = dashboard
         var workerEnvironment = environment
         workerEnvironment["DATABASE_URL"] = workerURL
+        workerEnvironment[IngressSettings.operatorToken.variable] = nil
         workerEnvironment[CommonSettings.listenURLVariable] = ""
         let workers = self.workers(on: workerPorts, workerEnvironment, logger)
         var configuration = ServiceGroupConfiguration(
-            services: try workers + ingress.services(),
+            services: try [dashboard] + workers + ingress.services(),
             gracefulShutdownSignals: [.sigterm, .sigint],
             logger: logger
         )

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Dashboard
 import Doctor
 import EventQueue
 import Logging
@@ -58,7 +59,8 @@ struct IngressCommand: AsyncParsableCommand {
                 // Away is not wrong: calls wait for it, and readiness says so.
                 logger.warning("starting without the database", metadata: ["error": "\(error)"])
             }
-            let ingress = Ingress(options: options, database: database, name: name, logger: logger) { port, adminPort in
+            let dashboard = try Self.dashboard(reader, name, logger)
+            var ingress = Ingress(options: options, database: database, name: name, logger: logger) { port, adminPort in
                 logger.info(
                     "listening",
                     metadata: [
@@ -69,6 +71,7 @@ struct IngressCommand: AsyncParsableCommand {
             } metrics: {
                 metrics.text()
             }
+            ingress.adminPages = dashboard
             let reload = IngressReload(
                 flags: self.flags,
                 environment: environment,
@@ -76,13 +79,26 @@ struct IngressCommand: AsyncParsableCommand {
                 logger: logger,
                 started: file?.values ?? [:]
             )
-            var besides: [any Service] = [reload]
+            var besides: [any Service] = [reload, dashboard]
             if let traces { besides.insert(traces, at: 0) }
             // Beside the work, which it never holds up.
             async let examination: Void = Examination(database, logger: logger).log()
             try await Self.run(ingress, besides, options, logger)
             await examination
         }
+    }
+
+    private static func dashboard(
+        _ reader: SettingsReader,
+        _ name: String,
+        _ logger: Logger
+    ) throws(SettingError) -> Dashboard {
+        Dashboard(
+            try IngressSettings.dashboard(reader),
+            database: Database.configuration("rejoinder-\(name)-dashboard"),
+            operatorDatabase: Database.operatorConfiguration("rejoinder-\(name)-operator"),
+            logger: logger
+        )
     }
 
     private static func run(

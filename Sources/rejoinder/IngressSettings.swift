@@ -1,3 +1,4 @@
+import Dashboard
 import HaptikWebhook
 import RejoinderIngress
 import Settings
@@ -131,6 +132,24 @@ enum IngressSettings {
         return secrets.contains("") ? nil : secrets
     }
     static let secretFile = Setting.text("secret.file", help: "")
+    static let adminNames = Setting<[String]>(
+        "admin.names",
+        help: "By what names browsers may call the dashboard, besides IP addresses and localhost; comma-separated.",
+        expected: "names without port, separated by commas",
+        default: []
+    ) { text in
+        let names = text.split(separator: ",", omittingEmptySubsequences: false).map { String($0).trimmed }
+        return names.contains { $0.isEmpty || $0.contains { ":/ ".contains($0) } } ? nil : names
+    }
+    static let showPayloads = Setting(
+        "show.payloads",
+        help: "The dashboard shows payloads and answers, which may hold personal data.",
+        expected: "true or false",
+        default: false
+    ) { Bool($0) }
+    /// What an operator signs in with to the dashboard; never an option.
+    static let operatorToken = Setting.text("operator.token", help: "", isSecret: true)
+    static let operatorTokenFile = Setting.text("operator.token.file", help: "")
 
     private static let timeouts = Duration.milliseconds(100)...(.seconds(3600))
 
@@ -141,6 +160,7 @@ enum IngressSettings {
         limitCalls.key,
         limitBytes.key, timeoutHead.key, timeoutBody.key, timeoutIdle.key, databaseWait.key, workerGrace.key, name.key,
         secret.key, secretFile.key, CommonSettings.logLevel.key, CommonSettings.logFormat.key,
+        adminNames.key, showPayloads.key, operatorToken.key, operatorTokenFile.key,
     ]
 
     /// Those that SIGHUP changes: they belong to the endpoints.
@@ -151,6 +171,7 @@ enum IngressSettings {
         let known = Set(
             self.keys.map { Setting.text($0, help: "").variable } + [
                 "REJOINDER_CONFIG", "REJOINDER_SLOTS", "REJOINDER_POSTGRES_BIN", CommonSettings.listenURLVariable,
+                Database.operatorVariable,
             ]
         )
         return environment.keys.filter {
@@ -164,6 +185,18 @@ enum IngressSettings {
         if let secrets = try reader.optional(self.secret) { return secrets }
         guard let path = try reader.optional(self.secretFile) else { return [] }
         return [try self.secret(fromFile: path, named: self.secretFile.variable)]
+    }
+
+    /// What the dashboard shows, and to whom.
+    static func dashboard(_ reader: SettingsReader) throws(SettingError) -> DashboardOptions {
+        var options = DashboardOptions(token: try reader.optional(self.operatorToken))
+        if options.token == nil, let path = try reader.optional(self.operatorTokenFile) {
+            options.token = try self.secret(fromFile: path, named: self.operatorTokenFile.variable)
+        }
+        options.showsPayloads = try reader.required(self.showPayloads)
+        options.names = try reader.required(self.adminNames)
+        options.processName = try reader.required(self.name)
+        return options
     }
 
     /// A file's contents without the newline at its end.

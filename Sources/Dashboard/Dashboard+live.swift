@@ -1,0 +1,108 @@
+import EventQueue
+import Hummingbird
+import ServiceLifecycle
+import Synchronization
+
+extension Dashboard {
+    /// More streams than these are refused: each is a connection, and writes every two seconds.
+    private static let mostStreams = 50
+
+    /// Server-sent events: rendered parts of the page when they have changed, and a tick each time, of one event also its own.
+    func live(_ visitor: Visitor, _ event: EventID? = nil) -> Response {
+        guard self.sampler.viewers < Self.mostStreams else {
+            return Response(status: .serviceUnavailable, headers: self.protection)
+        }
+        var headers = self.protection
+        headers[.contentType] = "text/event-stream"
+        let mayAct = visitor.session != nil
+        return Response(
+            status: .ok,
+            headers: headers,
+            body: ResponseBody { writer in
+                var stream = LiveStream()
+                try await writer.write(ByteBuffer(string: "retry: 2000\n\n"))
+                for await sample in self.sampler.samples().cancelOnGracefulShutdown() {
+                    var isOver = false
+                    if let event {
+                        let view = await self.view(of: event, mayAct: mayAct)
+                        let parts = self.fragments.of(sample, mayAct: mayAct).filter {
+                            ["state", "stamp"].contains($0.name)
+                        }
+                        stream.add(parts + [Fragments.Fragment(name: "life", html: self.pages.render("life", view))])
+                        isOver = view.event?.isLive == false && sample.trouble == nil
+                    } else {
+                        stream.add(self.fragments.of(sample, mayAct: mayAct))
+                    }
+                    stream.tick(sample.number, isLast: isOver)
+                    try await writer.write(ByteBuffer(string: stream.taken()))
+                    if isOver { break }
+                }
+                try await writer.finish(nil)
+            }
+        )
+    }
+}
+
+/// The live parts of the page, rendered once for all who see the same.
+final class Fragments: Sendable {
+    struct Fragment: Sendable {
+        let name: String
+        let html: String
+    }
+
+    private struct Rendered {
+        var number = -1
+        var fragments: [Fragment] = []
+    }
+
+    private let pages: Pages
+    private let rendered = Mutex<[Bool: Rendered]>([:])
+
+    init(_ pages: Pages) {
+        self.pages = pages
+    }
+
+    func of(_ sample: Sampler.Sample, mayAct: Bool) -> [Fragment] {
+        struct Values {
+            let screen: Screen
+        }
+        return self.rendered.withLock { rendered in
+            if let known = rendered[mayAct], known.number == sample.number { return known.fragments }
+            let values = Values(screen: Screen(sample, mayAct: mayAct))
+            let fragments = Pages.fragments.map { Fragment(name: $0, html: self.pages.render($0, values)) }
+            rendered[mayAct] = Rendered(number: sample.number, fragments: fragments)
+            return fragments
+        }
+    }
+}
+
+/// The text of a stream of server-sent events: each part of the page only when it has changed.
+struct LiveStream {
+    private var sent: [String: String] = [:]
+    private var text = ""
+
+    mutating func add(_ fragments: [Fragments.Fragment]) {
+        for fragment in fragments where self.sent[fragment.name] != fragment.html {
+            self.sent[fragment.name] = fragment.html
+            self.text += "event: fragment\ndata: \(fragment.name)\n"
+            // A line of its own for each, whatever ends it: else a text could end the event.
+            for line in fragment.html.unicodeScalars.split(omittingEmptySubsequences: false, whereSeparator: Self.isEnd)
+            {
+                self.text += "data: \(String(line))\n"
+            }
+            self.text += "\n"
+        }
+    }
+
+    /// Says that the server is there; with `isLast`, that nothing more will come.
+    mutating func tick(_ number: Int, isLast: Bool = false) {
+        self.text += "event: \(isLast ? "end" : "tick")\ndata: \(number)\n\n"
+    }
+
+    mutating func taken() -> String {
+        defer { self.text = "" }
+        return self.text
+    }
+
+    private static func isEnd(_ scalar: UnicodeScalar) -> Bool { scalar == "\n" || scalar == "\r" }
+}

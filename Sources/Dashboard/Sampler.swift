@@ -1,0 +1,124 @@
+import EventQueue
+import Logging
+import Synchronization
+
+/// What all viewers of one ingress see: read from the database once for all of them, and only while somebody looks.
+final class Sampler: Sendable {
+    /// How often it reads.
+    static let interval = Duration.seconds(2)
+
+    struct Sample: Sendable {
+        /// Counts up.
+        var number = 0
+        /// Nil until something was read.
+        var glance: QueueGlance?
+        var hour = Hour()
+        /// What was wrong with the last try; `glance` is then an old one.
+        var trouble: Trouble?
+    }
+
+    struct Trouble: Sendable {
+        let since: WallTime
+        let error: QueueError
+    }
+
+    private struct State {
+        var sample = Sample()
+        var sampledAt: ContinuousClock.Instant?
+        var lookedAt: ContinuousClock.Instant?
+        var viewers: [Int: AsyncStream<Sample>.Continuation] = [:]
+        var nextViewer = 0
+    }
+
+    private let reader: QueueReader
+    private let state = Mutex(State())
+    private let awake: AsyncStream<Void>
+    private let wake: AsyncStream<Void>.Continuation
+
+    init(_ reader: QueueReader) {
+        self.reader = reader
+        (self.awake, self.wake) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
+    }
+
+    /// How many streams are open.
+    var viewers: Int { self.state.withLock { $0.viewers.count } }
+
+    /// Samples while somebody looks, until the task is cancelled.
+    func run() async {
+        for await _ in self.awake {
+            while !Task.isCancelled, self.isWatched {
+                await self.sample()
+                try? await Task.sleep(for: Self.interval)
+            }
+            await self.reader.closeIdle()
+        }
+    }
+
+    /// A sample of now, or after 3 s the last one that there is.
+    func current() async -> Sample {
+        let fresh = self.state.withLock { state in
+            state.lookedAt = .now
+            let isFresh = state.sampledAt.map { ContinuousClock.now - $0 < .seconds(4) } ?? false
+            return isFresh ? state.sample : nil
+        }
+        if let fresh { return fresh }
+        let next = self.samples()
+        return await withTaskGroup(of: Sample?.self) { group in
+            group.addTask {
+                for await sample in next { return sample }
+                return nil
+            }
+            group.addTask {
+                try? await Task.sleep(for: .seconds(3))
+                return nil
+            }
+            let first = await group.next() ?? nil
+            group.cancelAll()
+            return first ?? self.state.withLock { $0.sample }
+        }
+    }
+
+    /// Each new sample; who is slow misses some.
+    func samples() -> AsyncStream<Sample> {
+        let (stream, continuation) = AsyncStream.makeStream(of: Sample.self, bufferingPolicy: .bufferingNewest(1))
+        let viewer = self.state.withLock { state in
+            state.nextViewer += 1
+            state.viewers[state.nextViewer] = continuation
+            state.lookedAt = .now
+            return state.nextViewer
+        }
+        continuation.onTermination = { [weak self] _ in
+            _ = self?.state.withLock { $0.viewers.removeValue(forKey: viewer) }
+        }
+        self.wake.yield()
+        return stream
+    }
+
+    /// Someone streams, or has loaded a page just now: without script it is loaded again every few seconds.
+    private var isWatched: Bool {
+        self.state.withLock { state in
+            !state.viewers.isEmpty || state.lookedAt.map { ContinuousClock.now - $0 < .seconds(15) } ?? false
+        }
+    }
+
+    private func sample() async {
+        var sample = self.state.withLock { $0.sample }
+        sample.number += 1
+        do throws(QueueError) {
+            let glance = try await self.reader.glance()
+            sample.glance = glance
+            if let minutes = sample.hour.due(at: glance.at) {
+                sample.hour.take(try await self.reader.minutes(minutes), of: minutes, at: glance.at)
+            }
+            sample.trouble = nil
+        } catch {
+            sample.trouble = Trouble(since: sample.trouble?.since ?? .now, error: error)
+        }
+        let viewers = self.state.withLock { [sample] state in
+            state.sample = sample
+            state.sampledAt = .now
+            return Array(state.viewers.values)
+        }
+        for viewer in viewers { viewer.yield(sample) }
+    }
+}

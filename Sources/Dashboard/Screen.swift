@@ -1,0 +1,221 @@
+import EventQueue
+import PostgresClient
+
+/// What the live part of the page shows of a sample, as text: the templates only lay it out.
+struct Screen: Sendable {
+    struct State: Sendable {
+        let text: String
+        /// The figures are old.
+        let isOld: Bool
+    }
+
+    struct Tile: Sendable {
+        let label: String
+        let value: String
+        let note: String
+        var isBad = false
+    }
+
+    let state: State
+    let stamp: String?
+    let tiles: [Tile]
+    let hasFigures: Bool
+    let calls: CallsChart?
+    let times: [TimesChart]
+    let nodes: [NodeRow]
+    let moreNodes: String?
+    let workers: [WorkerRow]
+    let moreWorkers: String?
+    let failures: [FailureRow]
+    let hasNodes: Bool
+    let hasWorkers: Bool
+    let hasFailures: Bool
+    /// Whether who looks may act.
+    let mayAct: Bool
+
+    init(_ sample: Sampler.Sample, mayAct: Bool) {
+        self.mayAct = mayAct
+        self.state = Self.state(sample)
+        self.hasFigures = sample.glance != nil
+        self.hasNodes = sample.glance?.nodes.isEmpty == false
+        self.hasWorkers = sample.glance?.workers.isEmpty == false
+        self.hasFailures = sample.glance?.failures.isEmpty == false
+        guard let glance = sample.glance else {
+            (self.stamp, self.calls) = (nil, nil)
+            (self.moreNodes, self.moreWorkers) = (nil, nil)
+            (self.tiles, self.times, self.nodes, self.workers, self.failures) = ([], [], [], [], [])
+            return
+        }
+        let total = sample.hour.total
+        self.stamp = WallTime(milliseconds: glance.at).clock
+        self.tiles = Self.tiles(glance, total)
+        self.calls = CallsChart(sample.hour, at: glance.at)
+        self.times = TimesChart.charts(sample.hour, at: glance.at)
+        self.nodes = glance.nodes.map { NodeRow($0, total) }
+        self.workers = glance.workers.map { WorkerRow($0) }
+        self.failures = glance.failures.map { FailureRow($0, at: glance.at) }
+        self.moreNodes = Self.more(glance.nodeCount - glance.nodes.count)
+        self.moreWorkers = Self.more(glance.workerCount - glance.workers.count)
+    }
+
+    private static func more(_ number: Int) -> String? { number > 0 ? Figure.count(number) : nil }
+
+    private static func state(_ sample: Sampler.Sample) -> State {
+        guard let trouble = sample.trouble else { return State(text: "Live", isOld: false) }
+        let figures = sample.glance.map { " Figures are of \(WallTime(milliseconds: $0.at).clock) UTC." } ?? ""
+        return State(text: trouble.text + figures, isOld: true)
+    }
+
+    private static func tiles(_ glance: QueueGlance, _ hour: Hour.Minute) -> [Tile] {
+        let queued = glance.nodes.reduce(0) { $0 + $1.queued }
+        let running = glance.nodes.reduce(0) { $0 + $1.running }
+        let oldest = glance.nodes.compactMap(\.oldest).max()
+        let slots = glance.workers.reduce(0) { $0 + $1.slots }
+        let busy = glance.workers.reduce(0) { $0 + $1.busy }
+        let unanswered = hour.calls - (hour.states["answered"] ?? 0)
+        return [
+            Tile(
+                label: "Calls a second",
+                value: Figure.rate(Double(glance.arrivals.calls) / glance.arrivals.seconds),
+                note: "last 10 s"
+            ),
+            Tile(
+                label: "Answered",
+                value: Figure.share(hour.states["answered"] ?? 0, of: hour.calls),
+                note: unanswered == 0 ? "last hour" : "last hour; \(Figure.count(unanswered)) not",
+                isBad: unanswered * 100 > hour.calls
+            ),
+            Tile(label: "Queued", value: Figure.count(queued), note: "wait for a worker"),
+            Tile(label: "Running", value: Figure.count(running), note: "in a handler"),
+            Tile(
+                label: "Oldest queued",
+                value: oldest.map { Figure.time($0) } ?? "–",
+                note: oldest == nil ? "none waits" : "since its arrival",
+                isBad: (oldest ?? 0) > 10_000
+            ),
+            Tile(
+                label: "Slots busy",
+                value: "\(Figure.count(busy)) / \(Figure.count(slots))",
+                note: "of \(Figure.count(glance.workerCount)) \(glance.workerCount == 1 ? "worker" : "workers")",
+                isBad: glance.workerCount == 0 || busy >= slots
+            ),
+        ]
+    }
+}
+
+extension Screen {
+    struct NodeRow: Sendable {
+        let node: String
+        let link: String
+        let queued: String
+        let running: String
+        let oldest: String
+        let workers: String
+        let lacksWorkers: Bool
+        let paused: Bool
+        /// What a pause does to callers.
+        let pause: String
+        let limits: String
+        let answered: String
+        let unanswered: String
+        let hasUnanswered: Bool
+        let p50: String
+        let p95: String
+        let p99: String
+
+        init(_ node: QueueGlance.Node, _ hour: Hour.Minute) {
+            let states = hour.nodes[node.node] ?? [:]
+            let answered = states["answered"] ?? 0
+            let unanswered = states.values.reduce(0, +) - answered
+            let times = hour.times[node.node]
+            func percentile(_ fraction: Double) -> String { times?.percentile(fraction).map { Figure.time($0) } ?? "–" }
+            self.node = node.node
+            self.link = URLText.encoded(node.node)
+            self.queued = Figure.count(node.queued)
+            self.running = Figure.count(node.running)
+            self.oldest = node.oldest.map { Figure.time($0) } ?? "–"
+            self.workers = Figure.count(node.workers)
+            self.lacksWorkers = node.workers == 0
+            self.paused = node.paused
+            self.pause = node.waits ? "callers wait" : "callers are refused"
+            self.limits = Self.limits(node)
+            self.answered = Figure.count(answered)
+            self.unanswered = Figure.count(unanswered)
+            self.hasUnanswered = unanswered > 0
+            (self.p50, self.p95, self.p99) = (percentile(0.5), percentile(0.95), percentile(0.99))
+        }
+
+        private static func limits(_ node: QueueGlance.Node) -> String {
+            let running = node.maxRunning.map { "\(Figure.count($0)) at once" }
+            let perSecond = node.maxPerSecond.map { "\(Figure.rate($0)) a second" }
+            let limits = [running, perSecond].compactMap(\.self).joined(separator: ", ")
+            return limits.isEmpty ? "none" : limits
+        }
+    }
+
+    struct WorkerRow: Sendable {
+        let id: String
+        let name: String
+        let host: String
+        let nodes: String
+        let busy: String
+        let slots: String
+        /// Of a bar with a width of 100.
+        let share: String
+        let heartbeat: String
+        let missing: Bool
+        let draining: Bool
+        let version: String
+
+        init(_ worker: QueueGlance.Worker) {
+            self.id = String(worker.id)
+            self.name = worker.name
+            self.host = "\(worker.host), pid \(worker.pid)"
+            self.nodes = worker.nodes == ["*"] ? "any" : worker.nodes.joined(separator: ", ")
+            self.busy = Figure.count(worker.busy)
+            self.slots = Figure.count(worker.slots)
+            self.share = String(worker.slots > 0 ? min(100, 100 * worker.busy / worker.slots) : 0)
+            self.heartbeat = Figure.time(worker.heartbeat)
+            self.missing = worker.missing
+            self.draining = worker.draining
+            self.version = worker.version
+        }
+    }
+
+    struct FailureRow: Sendable {
+        let id: String
+        let node: String
+        let state: String
+        let attempts: String
+        let code: String
+        let error: String
+        let finished: String
+        let iso: String
+
+        init(_ failure: QueueGlance.Failure, at now: Int64) {
+            let finished = WallTime(milliseconds: failure.finished)
+            self.id = failure.id
+            self.node = failure.node
+            self.state = failure.state
+            self.attempts = failure.attempt == 1 ? "1 attempt" : "\(failure.attempt) attempts"
+            self.code = failure.code ?? ""
+            self.error = failure.error ?? ""
+            self.finished = now - failure.finished < 86_400_000 ? finished.clock : finished.iso
+            self.iso = finished.iso
+        }
+    }
+}
+
+extension Sampler.Trouble {
+    /// What is wrong, and what to do.
+    var text: String {
+        let since = "\(self.since.clock) UTC"
+        switch self.error.underlying?.sqlState {
+        case "42501", "42883", "3F000":
+            return "This process may not read the queue, or the schema is an older one, since \(since): "
+                + "run `rejoinder migrate`, and `rejoinder grant LOGIN ingress` for its login."
+        default:
+            return "The database has been away since \(since): \(self.error)."
+        }
+    }
+}
