@@ -12,7 +12,7 @@ enum Figure {
 
     /// `0.02`, `4.2`, `1,234`.
     static func rate(_ number: Double) -> String {
-        if number >= 99.95 { return self.count(Int(number.rounded())) }
+        if number >= 99.95 || number >= 1 && number == number.rounded() { return self.count(Int(number.rounded())) }
         if number == 0 { return "0" }
         return self.decimal(number, number < 0.995 ? 2 : 1)
     }

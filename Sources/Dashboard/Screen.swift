@@ -51,7 +51,9 @@ struct Screen: Sendable {
         self.tiles = Self.tiles(glance, total)
         self.calls = CallsChart(sample.hour, at: glance.at)
         self.times = TimesChart.charts(sample.hour, at: glance.at)
-        self.nodes = glance.nodes.map { NodeRow($0, total) }
+        // In an order that stays: those that are called or steered, and then those that are quiet, by name.
+        let rows = glance.nodes.sorted { $0.node < $1.node }.map { NodeRow($0, total) }
+        self.nodes = rows.filter { !$0.isQuiet } + rows.filter(\.isQuiet)
         self.workers = glance.workers.map { WorkerRow($0) }
         self.failures = glance.failures.map { FailureRow($0, at: glance.at) }
         self.moreNodes = Self.more(glance.nodeCount - glance.nodes.count)
@@ -122,6 +124,8 @@ extension Screen {
         let p50: String
         let p95: String
         let p99: String
+        /// Nothing of it in the last hour, and nobody steers it.
+        let isQuiet: Bool
 
         init(_ node: QueueGlance.Node, _ hour: Hour.Minute) {
             let states = hour.nodes[node.node] ?? [:]
@@ -142,6 +146,7 @@ extension Screen {
             self.answered = Figure.count(answered)
             self.unanswered = Figure.count(unanswered)
             self.hasUnanswered = unanswered > 0
+            self.isQuiet = states.isEmpty && node.queued + node.running == 0 && !node.paused && self.limits == "none"
             (self.p50, self.p95, self.p99) = (percentile(0.5), percentile(0.95), percentile(0.99))
         }
 
@@ -171,7 +176,9 @@ extension Screen {
             self.id = String(worker.id)
             self.name = worker.name
             self.host = "\(worker.host), pid \(worker.pid)"
-            self.nodes = worker.nodes == ["*"] ? "any" : worker.nodes.joined(separator: ", ")
+            let more = worker.nodes.count > 5 ? " and \(worker.nodes.count - 4) more" : ""
+            let named = worker.nodes.prefix(more.isEmpty ? 5 : 4).joined(separator: ", ")
+            self.nodes = worker.nodes == ["*"] ? "any" : named + more
             self.busy = Figure.count(worker.busy)
             self.slots = Figure.count(worker.slots)
             self.share = String(worker.slots > 0 ? min(100, 100 * worker.busy / worker.slots) : 0)
