@@ -344,6 +344,10 @@ let package = Package(
             ]
         ),
         .testTarget(
+            name: "DashboardTests",
+            dependencies: ["Dashboard", "EventQueue", .product(name: "HTTPTypes", package: "swift-http-types")]
+        ),
+        .testTarget(
             name: "DoctorTests",
             dependencies: [
                 "Doctor", "EventQueue", "LocalPostgres", "PostgresClient", "TestSupport",

@@ -31,8 +31,9 @@ final class Program: Sendable {
         self.name = name
     }
 
-    /// Where the build puts programs: beside the test runner.
+    /// Where the build puts programs: beside the test runner; a path is taken as it is.
     private static func path(of name: String) throws -> FilePath {
+        if name.hasPrefix("/") { return FilePath(name) }
         let runner = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
         return FilePath(runner).removingLastComponent().appending(name)
     }
