@@ -118,7 +118,7 @@ struct Browser: Sendable {
             if isExpected(last) { return }
             try await Task.sleep(for: .milliseconds(100))
         }
-        Issue.record("\(script) is \(last)")
+        Issue.record("\(script) is \(String(decoding: last.encoded(), as: UTF8.self))")
     }
 
     /// Waits until a part of the page says something.

@@ -33,7 +33,7 @@ struct DashboardBrowserTests {
                             while !Task.isCancelled { _ = try await deployment.call("echo", ["id": "1", "ms": "50"]) }
                         }
                         defer { load.cancel() }
-                        async let slow = deployment.call("sleep", ["ms": "6000"])
+                        async let slow = deployment.call("sleep", ["id": "1", "ms": "6000"])
                         _ = try await deployment.call("refuse")
                         try await browser.eventually("#queue", says: "echo")
                         try await browser.eventually("#failures", says: "not this one")
@@ -52,7 +52,8 @@ struct DashboardBrowserTests {
                         try await browser.eventually("return document.querySelector('#stamp').innerText") {
                             $0.string != stamp
                         }
-                        #expect(try await slow.status == 200)
+                        let slowest = try await slow
+                        #expect(slowest.status == 200, "\(slowest.body)")
                         _ = try await deployment.call("refuse")
                         try await browser.eventually("return document.querySelectorAll('#failures tbody tr').length") {
                             $0 == 2

@@ -30,7 +30,11 @@
       const end = event.data.indexOf("\n");
       show(event.data.slice(0, end), event.data.slice(end + 1));
     });
-    stream.addEventListener("tick", () => { heard = Date.now(); });
+    stream.addEventListener("tick", () => {
+      heard = Date.now();
+      // Back on the same stream, which sends again only what has changed: a new one sends all.
+      if (state.querySelector("[data-lost]")) { stream.close(); open(); }
+    });
     stream.addEventListener("end", () => { isOver = true; stream.close(); });
     // Some answers end an EventSource for good: a new one is made.
     stream.onerror = () => { if (!isOver && stream.readyState === EventSource.CLOSED) setTimeout(open, 3000); };
