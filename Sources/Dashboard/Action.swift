@@ -29,13 +29,14 @@ enum Action: String, Sendable, CaseIterable {
     var explanation: String {
         switch self {
         case .retry:
-            "It is queued again with all its attempts. Its caller has had a reply long ago: this is for the sake of what the handler does."
+            "It is queued again with all its attempts. Its caller has had a reply long ago: "
+                + "this is for the sake of what the handler does."
         case .cancel: "It ends at once, in the queue or in its handler, and its caller gets a bot break."
         case .answer: "Its caller gets your message as the reply; a handler that runs it is cancelled."
         case .pause: "No event of it is started any more, by any worker, until it is resumed. What runs goes on."
         case .resume: "Its events are started again."
         case .limit:
-            "Over all workers. What a limit holds back waits in the queue, until its deadline. An empty field is no limit."
+            "Over all workers. What a limit holds back waits in the queue until its deadline. Empty is no limit."
         case .drain:
             "It claims nothing more, finishes what it has, and exits. Whatever supervises it may start it again."
         }

@@ -74,7 +74,7 @@ struct CallsChart: Sendable {
         return bars
     }
 
-    /// The next of 1, 2, 5, 10, …
+    /// The next of 1, 2, 5, 10 and so on.
     static func roundedUp(_ value: Double) -> Double {
         var step = 0.1
         while true {

@@ -7,7 +7,7 @@ extension Dashboard {
     /// More streams than these are refused: each is a connection, and writes every two seconds.
     private static let mostStreams = 50
 
-    /// Server-sent events: rendered parts of the page when they have changed, and a tick each time, of one event also its own.
+    /// Server-sent events: the rendered parts of a page when they have changed, and a tick each time.
     func live(_ visitor: Visitor, _ event: EventID? = nil) -> Response {
         guard self.sampler.viewers < Self.mostStreams else {
             return Response(status: .serviceUnavailable, headers: self.protection)
@@ -20,22 +20,24 @@ extension Dashboard {
             headers: headers,
             body: ResponseBody { writer in
                 var stream = LiveStream()
+                var quiet = 0
                 try await writer.write(ByteBuffer(string: "retry: 2000\n\n"))
                 for await sample in self.sampler.samples().cancelOnGracefulShutdown() {
-                    var isOver = false
                     if let event {
                         let view = await self.view(of: event, mayAct: mayAct)
                         let parts = self.fragments.of(sample, mayAct: mayAct).filter {
                             ["state", "stamp"].contains($0.name)
                         }
                         stream.add(parts + [Fragments.Fragment(name: "life", html: self.pages.render("life", view))])
-                        isOver = view.event?.isLive == false && sample.trouble == nil
+                        quiet = view.event?.isLive == false && sample.trouble == nil ? quiet + 1 : 0
                     } else {
                         stream.add(self.fragments.of(sample, mayAct: mayAct))
                     }
-                    stream.tick(sample.number, isLast: isOver)
+                    // The last step of its life, the reply, is told a little after its end.
+                    let isLast = quiet == 5
+                    stream.tick(sample.number, isLast: isLast)
                     try await writer.write(ByteBuffer(string: stream.taken()))
-                    if isOver { break }
+                    if isLast { break }
                 }
                 try await writer.finish(nil)
             }

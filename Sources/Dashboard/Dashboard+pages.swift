@@ -23,7 +23,8 @@ extension Dashboard {
         return self.message(
             .badRequest,
             "This is not the id of an event",
-            "“\(text)” is none. An id looks like 019a8f3c-6e1d-7abc-8def-0123456789ab; it is in each problem's body and in the log.",
+            "“\(text)” is none. An id looks like 019a8f3c-6e1d-7abc-8def-0123456789ab; "
+                + "it is in each problem's body and in the log.",
             visitor
         )
     }

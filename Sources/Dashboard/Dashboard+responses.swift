@@ -45,7 +45,7 @@ extension Dashboard {
 
     /// What each response has, so that no other site can show, read or keep it.
     ///
-    /// The referrer is kept from other sites, but not from us: with none at all a browser sends forms without their origin.
+    /// The referrer is kept from other sites, but not from us: with none at all a browser hides the origin of forms.
     var protection: HTTPFields {
         [
             .contentSecurityPolicy: self.pages.contentSecurityPolicy,

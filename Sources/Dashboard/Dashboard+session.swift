@@ -102,7 +102,8 @@ extension Dashboard {
         self.message(
             .forbidden,
             "Refused",
-            "This form did not come from a page of this dashboard, or is too old. Nothing was changed: go back, load the page again and send it from there.",
+            "This form did not come from a page of this dashboard, or is too old. Nothing was changed: go back, "
+                + "load the page again and send it from there.",
             visitor
         )
     }

@@ -20,9 +20,9 @@ package struct Dashboard: Service, HTTPResponder {
     let contents: QueueReader
     let logger: Logger
 
-    /// - Parameters:
-    ///   - database: with an ingress's login; enough to look.
-    ///   - operatorDatabase: with an operator's login, to act and to show payloads; else it is tried with the other.
+    /// To look, an ingress's login is enough.
+    ///
+    /// To act and to show payloads it takes an operator's, the second one; where there is none the first is tried.
     package init(
         _ options: DashboardOptions,
         database: PostgresConfiguration,
@@ -81,7 +81,7 @@ package struct Dashboard: Service, HTTPResponder {
         body: ResponseBody(
             byteBuffer: ByteBuffer(
                 string: """
-                    The dashboard is not served under this name: use an IP address or localhost, or name it in --admin-names.
+                    The dashboard is not served under this name: use an IP address, localhost, or a name of --admin-names.
 
                     """
             )

@@ -1,6 +1,6 @@
 import EventQueue
 
-/// The calls of the last hour by minute, kept in memory: what has come to an end is read once more, later, and then no more.
+/// The calls of the last hour by minute, kept in memory: what has come to its end is not read again.
 struct Hour: Sendable {
     /// The time of answers, so that the percentiles of several minutes can be had: calls by bucket.
     struct Times: Sendable {
@@ -58,8 +58,8 @@ struct Hour: Sendable {
 
     /// The minutes to read next, newest first and few at once; nil where all is known.
     ///
-    /// A minute is read when it is new, every 10 s while calls arrive in it or are likely to come to their end, and then when
-    /// the last of its calls must have ended: 35 s later by the default deadline, 330 s later by the longest.
+    /// A minute is read when it is new, every 10 s while its calls come to their ends, and then when the last of them
+    /// must have: 35 s later by the default deadline, 330 s later by the longest.
     func due(at now: Int64) -> Range<Int>? {
         let current = Int(now / 60_000)
         var newest: Int?

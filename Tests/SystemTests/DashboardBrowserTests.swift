@@ -89,7 +89,11 @@ struct DashboardBrowserTests {
                     }
                 }
                 let entries = try await database.query(
-                    "select string_agg(action, ' ' order by id) from rejoinder.audit where actor = 'Ada' and via = 'dashboard'"
+                    """
+                    select string_agg(action, ' ' order by id)
+                      from rejoinder.audit
+                     where actor = 'Ada' and via = 'dashboard'
+                    """
                 )
                 #expect(entries == [["pause resume limit limit answer_by_hand cancel retry drain"]])
             }
