@@ -25,7 +25,9 @@ enum QueueMetrics {
         switch role {
         case .ingress:
             _ = self.enqueued
-            for reason in ["hung_up", "no_worker", "database_away", "operator", "paused"] { _ = self.cancellations[reason] }
+            for reason in ["hung_up", "no_worker", "database_away", "operator", "paused"] {
+                _ = self.cancellations[reason]
+            }
         case .worker: _ = (self.claimed, self.answered)
         }
     }

@@ -72,7 +72,7 @@ package enum PgBouncer {
             )
             defer { kill(execution.processIdentifier.value, SIGTERM) }
             // Its socket is there before it listens.
-            try await eventually("PgBouncer is there") { (try? await pooled.connect()) != nil }
+            try await eventually("PgBouncer is there") { (try? await TestDatabase(url: pooled.url).connect()) != nil }
             try await body(pooled)
         }
     }

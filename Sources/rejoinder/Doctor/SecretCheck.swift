@@ -6,10 +6,6 @@ import FoundationEssentials
 import Foundation
 #endif
 
-#if canImport(CoreFoundation) && os(Linux)
-import CoreFoundation  // Where the compiler finds stat() once a module of ours brings Foundation with it.
-#endif
-
 /// Whether secrets can be guessed, or read by those that have no business with them.
 ///
 /// Never says one.
