@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// The dashboard as a person sees it: in a real browser.
-@Suite("the dashboard in a browser", .serialized, .enabled(if: Browser.isInstalled), .timeLimit(.minutes(5)))
+@Suite("the dashboard in a browser", .serialized, .enabled(if: Browser.isInstalled), .timeLimit(.minutes(10)))
 struct DashboardBrowserTests {
     private static let token = ["REJOINDER_OPERATOR_TOKEN": "sesame"]
 

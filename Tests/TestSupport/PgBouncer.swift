@@ -71,9 +71,27 @@ package enum PgBouncer {
                 directURL: database.url
             )
             defer { kill(execution.processIdentifier.value, SIGTERM) }
-            // Its socket is there before it listens.
-            try await eventually("PgBouncer is there") { (try? await TestDatabase(url: pooled.url).connect()) != nil }
+            try await eventually("PgBouncer is there") { self.listens(at: folder + "/.s.PGSQL.6432") }
             try await body(pooled)
+        }
+    }
+
+    /// Its socket is there before it listens.
+    private static func listens(at path: String) -> Bool {
+        #if canImport(Glibc)
+        let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
+        #else
+        let descriptor = socket(AF_UNIX, SOCK_STREAM, 0)
+        #endif
+        guard descriptor >= 0 else { return false }
+        defer { close(descriptor) }
+        var address = sockaddr_un()
+        address.sun_family = sa_family_t(AF_UNIX)
+        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8.prefix($0.count - 1)) }
+        return withUnsafePointer(to: &address) { address in
+            address.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size)) == 0
+            }
         }
     }
 }
