@@ -1,8 +1,5 @@
 import EventQueue
 import Logging
-import NIOCore
-import NIOHTTP1
-import NIOPosix
 import ServiceLifecycle
 import Settings
 import TestSupport
@@ -11,35 +8,8 @@ import Tracing
 
 @testable import OTLPTracing
 
-#if canImport(FoundationEssentials)
-import FoundationEssentials
-#else
-import Foundation
-#endif
-
 @Suite("spans go to a collector", .timeLimit(.minutes(10)))
 struct OTLPTracingTests {
-    /// What is read back of a request's body.
-    struct Export: Decodable, Sendable {
-        struct ResourceSpans: Decodable, Sendable { let scopeSpans: [ScopeSpans] }
-        struct ScopeSpans: Decodable, Sendable { let spans: [Span] }
-        struct Span: Decodable, Sendable {
-            let traceId, spanId, name, startTimeUnixNano, endTimeUnixNano: String
-            let parentSpanId: String?
-            let kind: Int
-            let attributes: [Attribute]
-            let status: Status?
-        }
-        struct Attribute: Decodable, Sendable {
-            struct Value: Decodable, Sendable { let stringValue, intValue: String? }
-            let key: String
-            let value: Value
-        }
-        struct Status: Decodable, Sendable { let code: Int }
-        let resourceSpans: [ResourceSpans]
-        var spans: [Span] { self.resourceSpans.flatMap(\.scopeSpans).flatMap(\.spans) }
-    }
-
     struct NoFields: Extractor {
         func extract(key: String, from fields: [String: String]) -> String? { fields[key] }
     }
@@ -52,7 +22,7 @@ struct OTLPTracingTests {
 
     @Test("a caller's trace is continued, its spans sent as the protocol has them")
     func export() async throws {
-        try await Collector.run { collector async throws in
+        try await TraceCollector.run { collector async throws in
             let exporter = try #require(
                 try OTLPExporter(
                     environment: ["OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:\(collector.port)"],
@@ -79,7 +49,7 @@ struct OTLPTracingTests {
             running.cancel()
             try await running.value
             #expect(path == "/v1/traces")
-            let spans = try JSONDecoder().decode(Export.self, from: Data(body)).spans
+            let spans = try TraceExport(decoding: body).spans
             try #require(spans.map(\.name) == ["queue", "POST /webhook"])
             #expect(spans.map(\.traceId) == Array(repeating: "4bf92f3577b34da6a3ce929d0e0e4736", count: 2))
             #expect(spans[1].parentSpanId == "00f067aa0ba902b7")
@@ -129,53 +99,5 @@ struct OTLPTracingTests {
             try OTLPExporter(environment: environment, service: "s", name: "n", logger: Logger(label: "test"))
         }
         #expect(error?.description.hasPrefix(name) == true)
-    }
-}
-
-/// Takes exports, and keeps their bodies.
-private struct Collector {
-    let port: Int
-    let requests: Mailbox<(path: String, body: [UInt8])>
-
-    static func run(_ body: (Collector) async throws -> Void) async throws {
-        let requests = Mailbox<(path: String, body: [UInt8])>()
-        let server = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
-            .childChannelInitializer { channel in
-                channel.eventLoop.makeCompletedFuture {
-                    try channel.pipeline.syncOperations.configureHTTPServerPipeline()
-                    try channel.pipeline.syncOperations.addHandler(Handler(requests: requests))
-                }
-            }
-            .bind(host: "127.0.0.1", port: 0).get()
-        do {
-            try await body(Collector(port: server.localAddress?.port ?? 0, requests: requests))
-        } catch {
-            try await server.close()
-            throw error
-        }
-        try await server.close()
-    }
-
-    private final class Handler: ChannelInboundHandler {
-        typealias InboundIn = HTTPServerRequestPart
-        typealias OutboundOut = HTTPServerResponsePart
-
-        private let requests: Mailbox<(path: String, body: [UInt8])>
-        private var path = ""
-        private var body: [UInt8] = []
-
-        init(requests: Mailbox<(path: String, body: [UInt8])>) { self.requests = requests }
-
-        func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-            switch Self.unwrapInboundIn(data) {
-            case .head(let head): self.path = head.uri
-            case .body(let buffer): self.body += Array(buffer.readableBytesView)
-            case .end:
-                self.requests.send((self.path, self.body))
-                let head = HTTPResponseHead(version: .http1_1, status: .ok, headers: ["content-length": "0"])
-                context.write(Self.wrapOutboundOut(.head(head)), promise: nil)
-                context.writeAndFlush(Self.wrapOutboundOut(.end(nil)), promise: nil)
-            }
-        }
     }
 }
