@@ -16,6 +16,7 @@ let package = Package(
     platforms: [.macOS(.v15)],
     products: [
         .library(name: "RejoinderWorker", targets: ["RejoinderWorker"]),
+        .library(name: "RejoinderTesting", targets: ["RejoinderTesting"]),
         .library(name: "HaptikWebhook", targets: ["HaptikWebhook"]),
         .executable(name: "rejoinder", targets: ["rejoinder"]),
         .executable(name: "product-price-worker", targets: ["ProductPriceWorker"]),
@@ -152,6 +153,12 @@ let package = Package(
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
                 .product(name: "Tracing", package: "swift-distributed-tracing"),
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
+            ]
+        ),
+        .target(
+            name: "RejoinderTesting",
+            dependencies: [
+                "EventQueue", "HaptikWebhook", "RejoinderWorker", .product(name: "Logging", package: "swift-log"),
             ]
         ),
         .target(

@@ -7,7 +7,7 @@ public struct Handle: Sendable {
 
     /// Which nodes: nil is every node that no other handler of the worker names.
     let nodes: [String]?
-    let options: Options
+    package let options: Options
     let body: Body
 
     /// How a handler is run.

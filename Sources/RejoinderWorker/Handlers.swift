@@ -31,7 +31,8 @@ public struct Handlers: Sendable {
         try await self.handle(for: event.node)?.body(event, context)
     }
 
-    func handle(for node: String) -> Handle? {
+    /// The handler that serves a node; nil if none does.
+    package func handle(for node: String) -> Handle? {
         self.byNode[node] ?? self.anyNode
     }
 

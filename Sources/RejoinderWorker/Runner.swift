@@ -117,26 +117,8 @@ final class Runner: Sendable {
             return .failed(code: "no_handler", error: "this worker has no handler for the node")
         }
         let context = HandlerContext(claim, logger: self.logger)
-        do {
-            let event = try WebhookEvent(parsing: claim.payload)
-            switch try await self.tracing(claim, { try await handle.body(event, context) }).kind {
-            case .reply(let reply):
-                if reply.detailsCharacters > 500 {
-                    context.logger.warning("the reply's details have over 500 characters, Haptik may refuse them")
-                }
-                return .answered(try reply.encoded())
-            case .refusal(let reason):
-                return .failed(code: "refused", error: Self.stored(reason))
-            }
-        } catch let error as ContractError {
-            return .failed(code: "invalid_event", error: error.message)
-        } catch let error as ReplyError {
-            context.logger.error("the handler's reply is invalid", metadata: ["error": "\(error)"])
-            return .retry(code: "invalid_reply", error: error.message)
-        } catch {
-            // The text may quote the event: it goes to the database, whose rows expire, not to the log.
-            context.logger.error("the handler threw", metadata: ["error.type": "\(type(of: error))"])
-            return .retry(code: "handler_failed", error: Self.stored("\(error)"))
+        return await handle.attempt(at: claim.payload, context: context) { run in
+            try await self.tracing(claim, run)
         }
     }
 
@@ -163,11 +145,6 @@ final class Runner: Sendable {
         try? await Task.sleep(for: min(upper * Double.random(in: 0.5...1), max(.zero, claim.deadline - .now)))
     }
 
-    /// PostgreSQL's text has no NUL; and a megabyte of error helps nobody.
-    private static func stored(_ text: String) -> String {
-        String(text.prefix(1000)).replacing("\0", with: "\u{FFFD}")
-    }
-
     /// The handler has returned.
     private func end(_ claim: Claim, _ outcome: AttemptOutcome, ran: Duration) {
         if self.take(claim) != nil {
@@ -187,9 +164,7 @@ final class Runner: Sendable {
         let claim = limit.claim
         guard limit.kind != .overrun else { return self.reportOverrun(of: claim) }
         guard let attempt = self.take(claim) else { return }
-        let outcome: AttemptOutcome =
-            limit.kind == .deadline
-            ? .expired : .retry(code: "time_limit", error: "the handler ran into its time limit")
+        let outcome: AttemptOutcome = limit.kind == .deadline ? .expired : .overTimeLimit
         self.queue.finish(claim, outcome, freesSlot: false)
         self.leave(attempt)
     }
@@ -208,7 +183,7 @@ final class Runner: Sendable {
         task.cancel()
         let claim = attempt.claim
         self.overrunning.withLock { _ = $0.insert(claim.place) }
-        self.deadlines.insert(Limit(kind: .overrun, claim: claim), at: .now + .seconds(2))
+        self.deadlines.insert(Limit(kind: .overrun, claim: claim), at: .now + Handle.patience)
         // Bridges from the synchronous report of a deadline; ends when the handler does.
         Task(name: "overrun of event \(claim.id)") {
             await task.value

@@ -1,0 +1,55 @@
+package import EventQueue
+import Logging
+
+extension Handle {
+    /// How long a handler may take to heed its cancellation before it is complained of.
+    package static let patience = Duration.seconds(2)
+
+    /// One attempt at an event, in the worker and in tests of handlers alike: reads the event, runs the handler, and holds
+    /// its reply against the contract.
+    ///
+    /// - Parameters:
+    ///   - body: the call's body, as Haptik sent it.
+    ///   - context: what the handler is told about the attempt.
+    ///   - around: what is done around the handler.
+    /// - Returns: how the attempt ended, unless it was ended from outside before.
+    package func attempt(
+        at body: [UInt8],
+        context: HandlerContext,
+        around: (() async throws -> HandlerOutcome) async throws -> HandlerOutcome = { try await $0() }
+    ) async -> AttemptOutcome {
+        do {
+            let event = try WebhookEvent(parsing: body)
+            switch try await around({ try await self.body(event, context) }).kind {
+            case .reply(let reply):
+                if reply.detailsCharacters > 500 {
+                    context.logger.warning("the reply's details have over 500 characters, Haptik may refuse them")
+                }
+                return .answered(try reply.encoded())
+            case .refusal(let reason):
+                return .failed(code: "refused", error: Self.stored(reason))
+            }
+        } catch let error as ContractError {
+            return .failed(code: "invalid_event", error: error.message)
+        } catch let error as ReplyError {
+            context.logger.error("the handler's reply is invalid", metadata: ["error": "\(error)"])
+            return .retry(code: "invalid_reply", error: error.message)
+        } catch {
+            // The text may quote the event: it goes to the database, whose rows expire, not to the log.
+            context.logger.error("the handler threw", metadata: ["error.type": "\(type(of: error))"])
+            return .retry(code: "handler_failed", error: Self.stored("\(error)"))
+        }
+    }
+
+    /// PostgreSQL's text has no NUL; and a megabyte of error helps nobody.
+    private static func stored(_ text: String) -> String {
+        String(text.prefix(1000)).replacing("\0", with: "\u{FFFD}")
+    }
+}
+
+extension AttemptOutcome {
+    /// The attempt ran into its handler's own limit.
+    package static var overTimeLimit: AttemptOutcome {
+        .retry(code: "time_limit", error: "the handler ran into its time limit")
+    }
+}
