@@ -20,6 +20,7 @@ COPY Tests ./Tests
 COPY Benchmarks ./Benchmarks
 COPY Chaos ./Chaos
 COPY Stage ./Stage
+COPY Examples ./Examples
 RUN mkdir /products \
     && for product in rejoinder product-price-worker; do \
         swift build --configuration release --static-swift-stdlib --product "$product" -Xlinker --strip-all \

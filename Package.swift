@@ -238,6 +238,11 @@ let package = Package(
             dependencies: ["RejoinderWorker"]
         ),
         .executableTarget(
+            name: "OrderWorker",
+            dependencies: ["RejoinderWorker"],
+            path: "Examples/order-worker/Sources/OrderWorker"
+        ),
+        .executableTarget(
             name: "RejoinderBenchmark",
             dependencies: [
                 "EventQueue",
@@ -363,6 +368,21 @@ let package = Package(
                 "Doctor", "EventQueue", "LocalPostgres", "PostgresClient", "TestSupport",
                 .product(name: "Logging", package: "swift-log"),
             ]
+        ),
+        .testTarget(
+            name: "RejoinderTestingTests",
+            dependencies: [
+                "HaptikWebhook", "ProductPriceWorker", "RejoinderIngress", "RejoinderTesting", "RejoinderWorker",
+                .product(name: "HTTPTypes", package: "swift-http-types"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+                .product(name: "UnixSignals", package: "swift-service-lifecycle"),
+            ]
+        ),
+        .testTarget(
+            name: "OrderWorkerTests",
+            dependencies: ["OrderWorker", "RejoinderTesting", "RejoinderWorker"],
+            path: "Examples/order-worker/Tests/OrderWorkerTests"
         ),
         .testTarget(name: "RejoinderWorkerTests", dependencies: ["EventQueue", "RejoinderWorker"]),
         .testTarget(
