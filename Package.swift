@@ -374,6 +374,12 @@ let package = Package(
             dependencies: [
                 "HaptikWebhook", "ProductPriceWorker", "RejoinderIngress", "RejoinderTesting", "RejoinderWorker",
                 .product(name: "HTTPTypes", package: "swift-http-types"),
+            ]
+        ),
+        .testTarget(
+            name: "GuideTests",
+            dependencies: [
+                "RejoinderWorker", "TestSupport",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
