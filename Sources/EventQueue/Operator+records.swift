@@ -24,8 +24,6 @@ extension Operator {
     package struct Node: OperatorRecord {
         package let fields: OperatorFields
 
-        package init(fields: OperatorFields) { self.fields = fields }
-
         package var node: String { self.fields.text("node") }
         package var queued: Int { self.fields.integer("queued") }
         package var running: Int { self.fields.integer("running") }
@@ -48,8 +46,6 @@ extension Operator {
     package struct Overview: OperatorRecord {
         package let fields: OperatorFields
 
-        package init(fields: OperatorFields) { self.fields = fields }
-
         package var node: String { self.fields.text("node") }
         package var queued: Int { self.fields.integer("queued") }
         package var running: Int { self.fields.integer("running") }
@@ -60,8 +56,6 @@ extension Operator {
     /// An event that failed or expired, as `rejoinder.recent` has it.
     package struct Failure: OperatorRecord {
         package let fields: OperatorFields
-
-        package init(fields: OperatorFields) { self.fields = fields }
 
         package var id: String { self.fields.text("id") }
         package var node: String { self.fields.text("node") }
@@ -75,8 +69,6 @@ extension Operator {
     /// A live worker, as `rejoinder.workers` has it.
     package struct Worker: OperatorRecord {
         package let fields: OperatorFields
-
-        package init(fields: OperatorFields) { self.fields = fields }
 
         package var id: Int32 { Int32(self.fields.integer("id")) }
         package var name: String { self.fields.text("name") }
@@ -100,8 +92,6 @@ extension Operator {
     package struct Event: OperatorRecord {
         package let fields: OperatorFields
 
-        package init(fields: OperatorFields) { self.fields = fields }
-
         package var id: String { self.fields.text("id") }
         package var state: String { self.fields.text("state") }
         package var node: String { self.fields.text("node") }
@@ -122,8 +112,6 @@ extension Operator {
     package struct Step: OperatorRecord {
         package let fields: OperatorFields
 
-        package init(fields: OperatorFields) { self.fields = fields }
-
         package var step: String { self.fields.text("step") }
         package var at: String? { self.fields.optionalText("at") }
         /// Since the event was received.
@@ -135,8 +123,6 @@ extension Operator {
     /// Something that an operator did, as `rejoinder.audit` has it.
     package struct AuditEntry: OperatorRecord {
         package let fields: OperatorFields
-
-        package init(fields: OperatorFields) { self.fields = fields }
 
         package var id: Int { self.fields.integer("id") }
         package var at: String { self.fields.text("at") }

@@ -71,15 +71,11 @@ package struct Operator: Sendable {
         return try await self.records(Statements.event, arguments).first.map(Event.init)
     }
 
-    /// The steps of an event's life, in their order; none where the schema does not tell them.
+    /// The steps of an event's life, in their order.
     package func life(of id: EventID) async throws(QueueError) -> [Step] {
         var arguments = PostgresArguments()
         arguments.append(id.description)
-        do throws(QueueError) {
-            return try await self.records(Statements.life, arguments).map(Step.init)
-        } catch  where error.underlying?.sqlState == PostgresError.undefinedFunction {
-            return []
-        }
+        return try await self.records(Statements.life, arguments).map(Step.init)
     }
 
     /// What operators did, newest first.

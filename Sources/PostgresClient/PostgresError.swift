@@ -48,8 +48,6 @@ package struct PostgresError: Error, Sendable, CustomStringConvertible, CustomDe
     package static let insufficientPrivilege = "42501"
     /// The SQLSTATE of what a function says in its own words.
     package static let raisedException = "P0001"
-    /// The SQLSTATE of a function that there is not.
-    package static let undefinedFunction = "42883"
 
     /// The statement may succeed on a new connection, with nothing changed.
     ///

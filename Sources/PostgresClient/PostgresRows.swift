@@ -2,8 +2,11 @@ import CLibPQ
 
 /// The rows of one result, in PostgreSQL's binary format.
 ///
-/// - Note: `@unchecked Sendable` holds because a `PGresult` is not changed after libpq has handed it out: the functions
-///   called here only read it (libpq's manual, 34.20), and the last reference frees it.
+/// - Note: `@unchecked Sendable` holds because nobody changes a `PGresult` once libpq has handed it out: its manual (34.20,
+///   "Behavior in Threaded Programs") says that they "are normally read-only after creation, and so can be passed around
+///   freely between threads". The pointer is private and constant, and all that is called on it reads: `PQntuples`,
+///   `PQnfields`, `PQfname`, `PQftype`, `PQgetisnull`, `PQgetvalue`, `PQgetlength`. `PQclear` runs in `deinit` alone: once,
+///   when no other thread has a reference.
 package final class PostgresRows: @unchecked Sendable {
     private let result: OpaquePointer
 

@@ -72,8 +72,15 @@ struct Browser: Sendable {
         try await self.run("return document.querySelector(`\(selector)`)?.innerText ?? ''").string ?? ""
     }
 
+    /// Clicks on the first element. One that the page replaces after it was found, before it is clicked on, is looked for
+    /// again: WebDriver has then done nothing.
     func click(_ selector: String) async throws {
-        _ = try await self.call(.POST, "/element/\(try await self.element(selector))/click", [:])
+        while true {
+            do {
+                _ = try await self.call(.POST, "/element/\(try await self.element(selector))/click", [:])
+                return
+            } catch let failure as Failure where failure.description.contains("stale element reference") {}
+        }
     }
 
     func type(_ text: String, into selector: String) async throws {
@@ -93,6 +100,27 @@ struct Browser: Sendable {
         case tab = "\u{E004}"
         case enter = "\u{E007}"
     }
+
+    /// Presses the mouse's button on the first element, and holds it.
+    func hold(_ selector: String) async throws {
+        let origin: JSONValue = [Self.elementKey: .string(try await self.element(selector))]
+        try await self.mouse([
+            ["type": "pointerMove", "origin": origin, "x": 0, "y": 0], ["type": "pointerDown", "button": 0],
+        ])
+    }
+
+    func release() async throws { try await self.mouse([["type": "pointerUp", "button": 0]]) }
+
+    private func mouse(_ actions: JSONValue) async throws {
+        _ = try await self.call(
+            .POST,
+            "/actions",
+            ["actions": [["type": "pointer", "id": "mouse", "actions": actions]]]
+        )
+    }
+
+    /// The name of an element's reference (WebDriver, 12.1).
+    private static let elementKey = "element-6066-11e4-a52e-4f735466cecf"
 
     /// A width in pixels, and a colour scheme.
     func emulate(width: Int, scheme: String) async throws {
@@ -130,7 +158,7 @@ struct Browser: Sendable {
 
     private func element(_ selector: String) async throws -> String {
         let found = try await self.call(.POST, "/element", ["using": "css selector", "value": .string(selector)])
-        let element = found.object?.values.first?.string
+        let element = found[Self.elementKey]?.string
         return try #require(element)
     }
 

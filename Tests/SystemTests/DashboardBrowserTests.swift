@@ -62,8 +62,23 @@ struct DashboardBrowserTests {
                             "return document.activeElement.closest('#failures') !== null"
                         )
                         #expect(focused == true)
+                        #expect(try await browser.run("return window.isTheSame") == true)
+                        try await browser.hold("#failures a")
+                        _ = try await deployment.call("refuse")
+                        let refused = """
+                            return [...document.querySelectorAll("#queue tbody tr")]
+                                .find((row) => row.innerText.startsWith("refuse"))
+                                .querySelector("[data-label='Not in 1 h']").innerText
+                            """
+                        try await browser.eventually(refused) { $0 == "3" }
+                        #expect(
+                            try await browser.run("return document.querySelectorAll('#failures tbody tr').length") == 2
+                        )
+                        try await browser.release()
+                        try await browser.eventually("return location.pathname") {
+                            $0.string?.contains("/event/") == true
+                        }
                     }
-                    #expect(try await browser.run("return window.isTheSame") == true)
                 }
             }
         }

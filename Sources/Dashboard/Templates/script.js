@@ -3,15 +3,17 @@
   const address = document.body.dataset.stream;
   const state = document.getElementById("state");
   if (!address || !state || !window.EventSource) return;
-  let stream, heard = Date.now(), isOver = false;
+  let stream, heard = Date.now(), isOver = false, pressed = null;
   const waiting = new Map();
 
-  // Puts a part in its place; who has the focus keeps it, and what is being selected stays for now.
+  // Puts a part in its place; who has the focus keeps it. What is being selected or pressed stays for now: a press whose
+  // element goes before the release is no click.
   const show = (name, html) => {
     const place = document.getElementById(name);
     if (!place) return;
     const selection = document.getSelection();
-    if (selection && !selection.isCollapsed && place.contains(selection.anchorNode)) return waiting.set(name, html);
+    const isSelected = selection && !selection.isCollapsed && place.contains(selection.anchorNode);
+    if (isSelected || place.contains(pressed)) return waiting.set(name, html);
     waiting.delete(name);
     const focused = place.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
     place.innerHTML = html;
@@ -20,9 +22,13 @@
       if (link.getAttribute("href") === focused) return link.focus({ preventScroll: true });
     }
   };
-  document.addEventListener("selectionchange", () => {
-    if (document.getSelection().isCollapsed) for (const [name, html] of [...waiting]) show(name, html);
-  });
+  const showWaiting = () => { for (const [name, html] of [...waiting]) show(name, html); };
+  document.addEventListener("selectionchange", () => { if (document.getSelection().isCollapsed) showWaiting(); });
+  document.addEventListener("pointerdown", (event) => { pressed = event.target; });
+  // The click comes after the release.
+  for (const end of ["pointerup", "pointercancel"]) {
+    document.addEventListener(end, () => setTimeout(() => { pressed = null; showWaiting(); }));
+  }
 
   const open = () => {
     stream = new EventSource(address);
