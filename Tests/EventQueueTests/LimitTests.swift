@@ -98,14 +98,18 @@ struct LimitTests {
             let worker = try await connection.register(.worker, [.sample()]).process
             let queue = Operator(connection, actor: "a", via: "test")
             try await connection.enqueue((0..<100).map { _ in .sample() }, ingress: 1)
+            // No time passes but what is set here: nothing is refilled for what is to come.
+            func pass(_ change: String) async throws {
+                try await connection.query("update rejoinder.node_limit set \(change) returning 1::text")
+            }
+            let stop = "refilled_at = clock_timestamp() + interval '1 hour'"
             for (perSecond, burst) in [(8.0, 8), (0.01, 1)] {
                 try await queue.limit("node", running: nil, perSecond: perSecond)
-                try await connection.query("update rejoinder.node_limit set tokens = 1 returning 1::text")
+                try await pass("tokens = 1, \(stop)")
                 #expect(try await connection.claim(worker, count: 50).count == 1)
-                try await connection.query(
-                    "update rejoinder.node_limit set refilled_at = refilled_at - interval '1 hour' returning 1::text"
-                )
+                try await pass("refilled_at = clock_timestamp() - interval '1 hour'")
                 #expect(try await connection.claim(worker, count: 50).count == burst)
+                try await pass(stop)
                 #expect(try await connection.claim(worker, count: 50).isEmpty)
             }
         }

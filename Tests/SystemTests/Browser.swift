@@ -72,8 +72,10 @@ struct Browser: Sendable {
         try await self.run("return document.querySelector(`\(selector)`)?.innerText ?? ''").string ?? ""
     }
 
-    /// Clicks on the first element. One that the page replaces after it was found, before it is clicked on, is looked for
-    /// again: WebDriver has then done nothing.
+    /// Clicks on the first element.
+    ///
+    /// One that the page replaces after it was found, before it is clicked on, is looked for again: WebDriver has then done
+    /// nothing.
     func click(_ selector: String) async throws {
         while true {
             do {
