@@ -1,33 +1,44 @@
-import HeapModule
-import Synchronization
+package import HeapModule
+package import Synchronization
 
 /// Tells when instants have come, for any number of elements, with one sleeping task.
 ///
 /// Nothing is taken out early: whoever is done before its instant is reported all the same, and ignored by the receiver.
+/// So elements should be small. What runs for each is inlinable, since other modules' elements would else be handled by
+/// unspecialized code, which took a twentieth of a worker's time.
 package final class DeadlineQueue<Element: Sendable>: Sendable {
-    private struct Entry: Comparable {
-        let deadline: ContinuousClock.Instant
-        let element: Element
+    package struct Entry: Comparable {
+        package let deadline: ContinuousClock.Instant
+        package let element: Element
 
-        static func < (left: Self, right: Self) -> Bool { left.deadline < right.deadline }
-        static func == (left: Self, right: Self) -> Bool { left.deadline == right.deadline }
+        @inlinable
+        package init(deadline: ContinuousClock.Instant, element: Element) {
+            self.deadline = deadline
+            self.element = element
+        }
+
+        @inlinable
+        package static func < (left: Self, right: Self) -> Bool { left.deadline < right.deadline }
+        @inlinable
+        package static func == (left: Self, right: Self) -> Bool { left.deadline == right.deadline }
     }
 
-    private struct State {
-        var heap = Heap<Entry>()
+    package struct State {
+        package var heap = Heap<Entry>()
         /// Ends the sleep until the earliest deadline; nil while nobody sleeps.
-        var sleep: Task<Void, Never>?
-        var wakesAt: ContinuousClock.Instant?
+        package var sleep: Task<Void, Never>?
+        package var wakesAt: ContinuousClock.Instant?
     }
 
     /// Reports are at least so far apart, so that deadlines which come one after the other are reported together.
     private let spacing: Duration
-    private let state = Mutex(State())
+    package let state = Mutex(State())
 
     package init(spacing: Duration = .milliseconds(20)) {
         self.spacing = spacing
     }
 
+    @inlinable
     package func insert(_ element: Element, at deadline: ContinuousClock.Instant) {
         let sleep: Task<Void, Never>? = self.state.withLock { state in
             state.heap.insert(Entry(deadline: deadline, element: element))
@@ -39,6 +50,7 @@ package final class DeadlineQueue<Element: Sendable>: Sendable {
     }
 
     /// Takes what is due.
+    @inlinable
     package func due(at now: ContinuousClock.Instant) -> [Element] {
         self.state.withLock { state in
             var elements: [Element] = []

@@ -19,18 +19,28 @@ final class Runner: Sendable {
     private let queue: WorkerQueue
     private let logger: Logger
     private let attempts = Mutex<[EventID: Attempt]>([:])
-    /// The places of claims that have ended while their handler goes on.
-    private let overrunning = Mutex<Set<Int64>>([])
+    /// Claims that have ended while their handler goes on, by their place.
+    private let overrunning = Mutex<[Int64: Claim]>([:])
     /// By node.
     private let paces = Mutex<[String: Pace]>([:])
     private let deadlines = DeadlineQueue<Limit>()
     private let tracer = EventTrace.tracer
     private let metrics = HandlerMetrics()
 
+    /// What ends an attempt.
+    ///
+    /// It is kept until its instant, long after most attempts have ended: so it holds nothing of the event itself.
     private struct Limit: Sendable {
         enum Kind: Sendable { case deadline, timeLimit, overrun }
         let kind: Kind
-        let claim: Claim
+        let id: EventID
+        let place: Int64
+
+        init(_ kind: Kind, of claim: Claim) {
+            self.kind = kind
+            self.id = claim.id
+            self.place = claim.place
+        }
     }
 
     init(handlers: Handlers, queue: WorkerQueue, logger: Logger) {
@@ -69,9 +79,9 @@ final class Runner: Sendable {
     private func start(_ claim: Claim) {
         let handle = self.handlers.handle(for: claim.node)
         self.attempts.withLock { $0[claim.id] = Attempt(claim: claim, task: nil) }
-        self.deadlines.insert(Limit(kind: .deadline, claim: claim), at: claim.deadline)
+        self.deadlines.insert(Limit(.deadline, of: claim), at: claim.deadline)
         if let limit = handle?.options.timeLimit, .now + limit < claim.deadline {
-            self.deadlines.insert(Limit(kind: .timeLimit, claim: claim), at: .now + limit)
+            self.deadlines.insert(Limit(.timeLimit, of: claim), at: .now + limit)
         }
         let task = self.startTask(claim, handle)
         let isUnderWay = self.attempts.withLock { attempts in
@@ -147,7 +157,7 @@ final class Runner: Sendable {
 
     /// The handler has returned.
     private func end(_ claim: Claim, _ outcome: AttemptOutcome, ran: Duration) {
-        if self.take(claim) != nil {
+        if self.take(claim.id, at: claim.place) != nil {
             self.queue.finish(claim, outcome, ran: ran)
         } else {
             self.queue.freeSlot(of: claim)
@@ -161,19 +171,18 @@ final class Runner: Sendable {
     }
 
     private func reached(_ limit: Limit) {
-        let claim = limit.claim
-        guard limit.kind != .overrun else { return self.reportOverrun(of: claim) }
-        guard let attempt = self.take(claim) else { return }
+        guard limit.kind != .overrun else { return self.reportOverrun(at: limit.place) }
+        guard let attempt = self.take(limit.id, at: limit.place) else { return }
         let outcome: AttemptOutcome = limit.kind == .deadline ? .expired : .overTimeLimit
-        self.queue.finish(claim, outcome, freesSlot: false)
+        self.queue.finish(attempt.claim, outcome, freesSlot: false)
         self.leave(attempt)
     }
 
     /// Ends the attempt for the queue; nil when that has happened before.
-    private func take(_ claim: Claim) -> Attempt? {
+    private func take(_ id: EventID, at place: Int64) -> Attempt? {
         self.attempts.withLock { attempts in
-            guard attempts[claim.id]?.claim.place == claim.place else { return nil }
-            return attempts.removeValue(forKey: claim.id)
+            guard attempts[id]?.claim.place == place else { return nil }
+            return attempts.removeValue(forKey: id)
         }
     }
 
@@ -182,17 +191,17 @@ final class Runner: Sendable {
         guard let task = attempt.task else { return }
         task.cancel()
         let claim = attempt.claim
-        self.overrunning.withLock { _ = $0.insert(claim.place) }
-        self.deadlines.insert(Limit(kind: .overrun, claim: claim), at: .now + Handle.patience)
+        self.overrunning.withLock { $0[claim.place] = claim }
+        self.deadlines.insert(Limit(.overrun, of: claim), at: .now + Handle.patience)
         // Bridges from the synchronous report of a deadline; ends when the handler does.
         Task(name: "overrun of event \(claim.id)") {
             await task.value
-            self.overrunning.withLock { _ = $0.remove(claim.place) }
+            self.overrunning.withLock { _ = $0.removeValue(forKey: claim.place) }
         }
     }
 
-    private func reportOverrun(of claim: Claim) {
-        guard self.overrunning.withLock({ $0.contains(claim.place) }) else { return }
+    private func reportOverrun(at place: Int64) {
+        guard let claim = self.overrunning.withLock({ $0[place] }) else { return }
         self.logger.error(
             "a handler ignores its cancellation, its slot stays taken until it returns",
             metadata: ["event.id": "\(claim.id)", "node": "\(claim.node)"]
