@@ -270,6 +270,7 @@ let package = Package(
                 "HaptikWebhook",
                 "LoadGenerator",
                 "LocalPostgres",
+                "RejoinderMetrics",
                 "RejoinderWorker",
                 "Settings",
                 "Stage",
@@ -285,6 +286,7 @@ let package = Package(
             name: "Stage",
             dependencies: [
                 "LocalPostgres",
+                "PrometheusMetrics",
                 "RejoinderWorker",
                 "Settings",
                 .product(name: "Logging", package: "swift-log"),
@@ -318,8 +320,8 @@ let package = Package(
         .testTarget(
             name: "SystemTests",
             dependencies: [
-                "HaptikWebhook", "LocalPostgres", "ProductPriceWorker", "ScriptedWorker", "Settings", "TestSupport",
-                "rejoinder",
+                "HaptikWebhook", "LocalPostgres", "ProductPriceWorker", "ScriptedWorker", "Settings", "Stage",
+                "TestSupport", "rejoinder",
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
@@ -340,7 +342,7 @@ let package = Package(
         .testTarget(
             name: "RejoinderIngressTests",
             dependencies: [
-                "EventQueue", "HaptikWebhook", "RejoinderIngress",
+                "EventQueue", "HaptikWebhook", "RejoinderIngress", "TestSupport",
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio"),

@@ -36,6 +36,7 @@ final class Arena: Sendable {
     /// In seconds.
     let deadline: Double
     let history = History()
+    let watcher: Watcher
     let folder: String
     private let state: Mutex<State>
 
@@ -56,8 +57,15 @@ final class Arena: Sendable {
     var ingresses: [Ingress] { self.state.withLock { $0.ingresses } }
     var workers: [Member] { self.state.withLock { $0.workers } }
 
-    private init(_ database: Database, _ fleet: Fleet, folder: String, deadline: Double) throws {
+    private init(
+        _ database: Database,
+        _ fleet: Fleet,
+        _ watcher: Watcher,
+        folder: String,
+        deadline: Double
+    ) throws {
         self.fleet = fleet
+        self.watcher = watcher
         self.folder = folder
         self.deadline = deadline
         self.state = Mutex(
@@ -69,6 +77,7 @@ final class Arena: Sendable {
     static func with<Result>(
         folder: String,
         deadline: Double,
+        signs: [Sign],
         _ body: (Arena) async throws -> Result
     ) async throws -> Result {
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
@@ -80,7 +89,7 @@ final class Arena: Sendable {
                         "create role chaos_\(role) login password 'chaos' in role rejoinder_\(role)"
                     )
                 }
-                let arena = try Arena(database, fleet, folder: folder, deadline: deadline)
+                let arena = try Arena(database, fleet, Watcher(for: signs), folder: folder, deadline: deadline)
                 let result: Result
                 do {
                     result = try await body(arena)
@@ -116,11 +125,13 @@ final class Arena: Sendable {
             databaseURL: self.url(as: "ingress"),
             secret: Self.secret
         )
-        return Ingress(
+        let ingress = Ingress(
             member: member,
             port: try await member.port(),
             adminPort: try await member.port(after: " admin.port=")
         )
+        self.watcher.add(adminPort: ingress.adminPort, hasDashboard: true)
+        return ingress
     }
 
     @discardableResult
@@ -130,6 +141,10 @@ final class Arena: Sendable {
             Programs.own,
             ["worker", "--runs", self.folder] + slots,
             environment: ["DATABASE_URL": self.url(as: "worker")]
+        )
+        self.watcher.add(
+            adminPort: try await worker.port(after: " admin.port=", in: "admin port open"),
+            hasDashboard: false
         )
         self.state.withLock { $0.workers.append(worker) }
         return worker
@@ -151,6 +166,7 @@ final class Arena: Sendable {
         for ingress in self.ingresses {
             try await self.eventually("\(ingress.url) is ready") { try await self.isReady(ingress) }
         }
+        try await self.watcher.untilAllKnown()
     }
 
     /// From now on, processes find the database behind a proxy.

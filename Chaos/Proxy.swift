@@ -47,9 +47,9 @@ final class Proxy: Sendable {
         return true
     }
 
-    /// From now on carries nothing more on one connection, and leaves it open; false where there is none.
+    /// From now on carries nothing more on one connection that is in use, and leaves it open; false where there is none.
     func stallOne() -> Bool {
-        guard let link = self.links.random() else { return false }
+        guard let link = self.links.randomInUse() else { return false }
         link.fate.withLock { $0 = .stalled }
         return true
     }
@@ -65,6 +65,9 @@ private final class Links: Sendable {
     func add(_ link: Link) { self.links.withLock { $0[ObjectIdentifier(link)] = link } }
     func remove(_ link: Link) { self.links.withLock { $0[ObjectIdentifier(link)] = nil } }
     func random() -> Link? { self.links.withLock { $0.values.filter(\.isCarried).randomElement() } }
+    func randomInUse() -> Link? {
+        self.links.withLock { $0.values.filter { $0.isCarried && $0.isInUse }.randomElement() }
+    }
     func all() -> [Link] { self.links.withLock { Array($0.values) } }
 }
 
@@ -77,6 +80,7 @@ private final class Link: Sendable {
     }
 
     let fate = Mutex(Fate.carried)
+    private let lastUse = Mutex(ContinuousClock.now)
     private let client: any Channel
     private let server: any Channel
 
@@ -87,6 +91,9 @@ private final class Link: Sendable {
 
     var isCarried: Bool { self.fate.withLock { if case .carried = $0 { true } else { false } } }
 
+    /// Whether anything has gone through in the last second.
+    var isInUse: Bool { ContinuousClock.now - self.lastUse.withLock { $0 } < .seconds(1) }
+
     func cut() {
         self.client.close(promise: nil)
         self.server.close(promise: nil)
@@ -94,7 +101,8 @@ private final class Link: Sendable {
 
     /// How many of so many bytes go through, and whether that is the end.
     func pass(_ count: Int) -> (bytes: Int, isEnd: Bool) {
-        self.fate.withLock { fate in
+        self.lastUse.withLock { $0 = .now }
+        return self.fate.withLock { fate in
             switch fate {
             case .carried: return (count, false)
             case .stalled: return (0, false)

@@ -105,18 +105,24 @@ extension Scenario {
                     return row
                 }
             }
-            try await Arena.with(folder: folder, deadline: deadline) { arena in
+            try await Arena.with(folder: folder, deadline: deadline, signs: self.signs) { arena in
                 if self.hasProxy { try await arena.putProxyBefore() }
                 if self.hasStandby { try await arena.addStandby() }
                 for _ in 0..<self.ingresses { try await arena.addIngress(self.ingressArguments) }
                 for _ in 0..<self.workers { try await arena.addWorker(slots: self.slots) }
                 try await arena.untilReady()
                 let before = arena.holdings()
+                let watch = Task { await arena.watcher.run() }
+                defer { watch.cancel() }
                 var findings = try await self.run(arena, isShort)
                 let late = arena.history.late(deadline: arena.deadline, mayBreak: findings.mayBreak)
                 findings.expect(inTime: late == 0, isShort, "\(late) replies later than the deadline and half a second")
                 try await row.check(arena, findings, mayRefuse: self.mayRefuse)
                 row.faults += try await arena.leaks(since: before)
+                await arena.watcher.untilAllSeen()
+                row.faults += arena.watcher.unseen.map { "an operator can't see it: nowhere is it that \($0)" }
+                let signs = self.signs.count - arena.watcher.unseen.count
+                row.notes.append("\(signs) signs seen, of \(arena.watcher.looks) looks at metrics and dashboards")
             }
         } catch {
             row.faults.append("could not be carried out: \(error)")

@@ -20,6 +20,8 @@ struct Scenario: Sendable {
     var disk: Int?
     /// Whether processes find the database behind a proxy.
     var hasProxy = false
+    /// What an operator must see of the fault in metrics and on the dashboard.
+    let signs: [Sign]
     /// Injects the fault under load.
     let run: @Sendable (Arena, _ isShort: Bool) async throws -> Findings
 }

@@ -34,6 +34,6 @@ struct WorkerCommand: AsyncParsableCommand {
                 return .success("")
             }
         }
-        try await StageWorker.run(handlers, slots: self.slots)
+        try await StageWorker.run(handlers, slots: self.slots, adminPort: 0)
     }
 }

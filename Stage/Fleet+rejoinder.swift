@@ -28,9 +28,9 @@ extension Fleet {
 }
 
 extension Member {
-    /// Where it listens, as it says itself; the admin port by " admin.port=".
-    package func port(after name: String = " port=") async throws -> Int {
-        let line = try await self.line(containing: "] listening")
+    /// Where it listens, as it says itself; an ingress's admin port by " admin.port=".
+    package func port(after name: String = " port=", in message: String = "] listening") async throws -> Int {
+        let line = try await self.line(containing: message)
         let digits = line.firstRange(of: name).map { line[$0.upperBound...].prefix { $0.isNumber } }
         guard let port = digits.flatMap({ Int($0) }) else { throw StageError("\"\(line)\" has no \"\(name)\"") }
         return port

@@ -1,4 +1,5 @@
 import Logging
+import PrometheusMetrics
 package import RejoinderWorker
 import ServiceLifecycle
 import Settings
@@ -12,9 +13,11 @@ import Foundation
 
 /// A worker program that takes part, with handlers of the one who set the stage.
 package enum StageWorker {
-    /// Runs until SIGTERM, on the database that the environment names.
-    package static func run(_ handlers: Handlers, slots: Int) async throws {
+    /// Runs until SIGTERM, on the database that the environment names; with an admin port where it is given one, 0 for any.
+    package static func run(_ handlers: Handlers, slots: Int, adminPort: Int? = nil) async throws {
         let logger = Logger.program("worker", level: .info)
+        // Before anything is measured.
+        let metrics = adminPort.map { _ in PrometheusMetrics.bootstrapped() }
         let worker = Worker(
             handlers: handlers,
             databaseURL: CommonSettings.databaseURL(in: ProcessInfo.processInfo.environment),
@@ -22,6 +25,13 @@ package enum StageWorker {
             slots: slots,
             logger: logger
         )
-        try await ServiceGroup(services: [worker], gracefulShutdownSignals: [.sigterm, .sigint], logger: logger).run()
+        var services: [any Service] = [worker]
+        if let adminPort, let metrics {
+            services.insert(
+                worker.adminPort(host: "127.0.0.1", port: adminPort, metrics: { metrics.text() }),
+                at: 0
+            )
+        }
+        try await ServiceGroup(services: services, gracefulShutdownSignals: [.sigterm, .sigint], logger: logger).run()
     }
 }

@@ -16,5 +16,7 @@ struct InlineQueue: CallQueue {
 
     func abandon(_ id: EventID) {}
 
+    func gaveNoAnswer(_ code: String) {}
+
     func run() async throws { try await gracefulShutdown() }
 }

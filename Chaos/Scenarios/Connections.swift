@@ -1,4 +1,5 @@
 import LoadGenerator
+import RejoinderMetrics
 import Stage
 
 extension Scenario {
@@ -6,7 +7,11 @@ extension Scenario {
         name: "cutting-proxy",
         title: "a proxy before PostgreSQL that cuts connections in the middle of what they carry",
         mayRefuse: true,
-        hasProxy: true
+        hasProxy: true,
+        signs: [
+            .rises(.databaseReconnects),
+            .isShown("database <code>connection_lost</code>"),
+        ]
     ) { arena, isShort in
         let seconds = isShort ? 6.0 : 40
         let proxy = try arena.proxyInUse()
@@ -32,7 +37,11 @@ extension Scenario {
     static let stallingProxy = Scenario(
         name: "stalling-proxy",
         title: "a proxy before PostgreSQL that stalls connections without closing them",
-        hasProxy: true
+        hasProxy: true,
+        signs: [
+            .rises(.databaseReconnects),
+            .isShown("database <code>connection_lost</code>"),
+        ]
     ) { arena, isShort in
         let seconds = isShort ? 14.0 : 60
         let proxy = try arena.proxyInUse()

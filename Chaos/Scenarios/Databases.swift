@@ -1,11 +1,18 @@
 import LoadGenerator
 import LocalPostgres
+import RejoinderMetrics
 import Stage
 
 extension Scenario {
     static let crashedDatabase = Scenario(
         name: "crashed-database",
-        title: "PostgreSQL stopped with -m immediate, and started again after 5 s; 500 calls/s"
+        title: "PostgreSQL stopped with -m immediate, and started again after 5 s; 500 calls/s",
+        signs: [
+            .falls(.databaseUp),
+            .rises(.databaseReconnects),
+            .isShown("The database has been away since"),
+            .isShown("database <code>connection_lost</code>"),
+        ]
     ) { arena, isShort in
         async let load = arena.load(500, seconds: isShort ? 14 : 30, milliseconds: 20)
         try await Task.sleep(for: .seconds(2))
@@ -25,7 +32,11 @@ extension Scenario {
 
     static let terminatedBackends = Scenario(
         name: "terminated-backends",
-        title: "every server process of ours terminated, every 2 s"
+        title: "every server process of ours terminated, every 2 s",
+        signs: [
+            .rises(.databaseReconnects),
+            .isShown("database <code>connection_lost</code>"),
+        ]
     ) { arena, isShort in
         let seconds = isShort ? 7.0 : 60
         async let load = arena.load(200, seconds: seconds, milliseconds: 50)
@@ -48,7 +59,13 @@ extension Scenario {
         name: "database-away",
         title: "the database cannot be reached, longer than callers wait for it",
         ingressArguments: ["--database-wait", "3s"],
-        mayRefuse: true
+        mayRefuse: true,
+        signs: [
+            .falls(.databaseUp),
+            .rises(.calls, ["code=\"database_away\""]),
+            .isShown("The database has been away since"),
+            .isShown("call <code>database_away</code>"),
+        ]
     ) { arena, isShort in
         try await arena.unusable(for: isShort ? 10 : 60, isShort) {
             try await arena.database.cluster.stop(.immediate)
@@ -61,7 +78,12 @@ extension Scenario {
         name: "read-only-database",
         title: "the database takes no writes",
         ingressArguments: ["--database-wait", "3s"],
-        mayRefuse: true
+        mayRefuse: true,
+        signs: [
+            .falls(.databaseUp),
+            .rises(.calls, ["code=\"database_away\""]),
+            .isShown("call <code>database_away</code>"),
+        ]
     ) { arena, isShort in
         func set(_ value: String) async throws {
             // A session's own setting comes before the system's, so that this can be said to a read-only server.
@@ -83,7 +105,13 @@ extension Scenario {
         name: "no-connections",
         title: "the server has no connection left, and those that were there are gone",
         ingressArguments: ["--database-wait", "3s"],
-        mayRefuse: true
+        mayRefuse: true,
+        signs: [
+            .falls(.databaseUp),
+            .rises(.calls, ["code=\"database_away\""]),
+            .isShown("The database has been away since"),
+            .isShown("call <code>database_away</code>"),
+        ]
     ) { arena, isShort in
         try await arena.unusable(for: isShort ? 10 : 60, isShort) {
             try await arena.database.query(
@@ -100,7 +128,12 @@ extension Scenario {
         title: "PostgreSQL's disk is full to the last byte",
         ingressArguments: ["--database-wait", "3s"],
         mayRefuse: true,
-        disk: 400
+        disk: 400,
+        signs: [
+            .falls(.databaseUp),
+            .rises(.calls, ["code=\"database_away\""]),
+            .isShown("call <code>database_away</code>"),
+        ]
     ) { arena, isShort in
         // What is in the log when a disk fills up can be lost with it; what has been answered cannot.
         try await arena.unusable(for: isShort ? 12 : 60, isShort) {

@@ -1,12 +1,19 @@
 import LoadGenerator
 import LocalPostgres
+import RejoinderMetrics
 import Stage
 
 extension Scenario {
     static let failover = Scenario(
         name: "failover",
         title: "the primary is killed and its standby promoted; two hosts in DATABASE_URL",
-        hasStandby: true
+        hasStandby: true,
+        signs: [
+            .falls(.databaseUp),
+            .rises(.databaseReconnects),
+            .isShown("The database has been away since"),
+            .isShown("database <code>connection_lost</code>"),
+        ]
     ) { arena, isShort in
         let standby = try arena.standbyInUse()
         async let work = arena.load(150, seconds: isShort ? 8 : 30, milliseconds: 30)
@@ -31,7 +38,8 @@ extension Scenario {
         name: "migration",
         title: "rejoinder migrate again and again while old processes run",
         ingresses: 2,
-        workers: 2
+        workers: 2,
+        signs: []
     ) { arena, isShort in
         async let load = arena.load(200, seconds: isShort ? 5 : 20, milliseconds: 20)
         for _ in 0..<(isShort ? 3 : 10) {

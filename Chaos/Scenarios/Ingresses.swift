@@ -1,4 +1,5 @@
 import LoadGenerator
+import RejoinderMetrics
 import Stage
 
 #if canImport(Glibc)
@@ -14,7 +15,12 @@ extension Scenario {
         name: "killed-ingress",
         title: "kill -9 of an ingress: its queued events are cancelled, the other notices nothing",
         workers: 1,
-        slots: 4
+        slots: 4,
+        signs: [
+            .isSilent,
+            .rises(.cancellations, ["reason=\"ingress_lost\""]),
+            .isShown("process <code>ingress_lost</code>"),
+        ]
     ) { arena, isShort in
         // Four slots of 200 ms: 20 a second; what waits is cancelled when its ingress dies.
         async let doomed = arena.load(80, seconds: 3, milliseconds: 200, targets: [0])
@@ -44,7 +50,10 @@ extension Scenario {
 
     static let rollingRestart = Scenario(
         name: "rolling-restart",
-        title: "SIGTERM of both ingresses and all workers, one after the other, under load"
+        title: "SIGTERM of both ingresses and all workers, one after the other, under load",
+        signs: [
+            .isSilent
+        ]
     ) { arena, isShort in
         let workers = arena.workers
         async let load = arena.load(200, seconds: isShort ? 8 : 30, milliseconds: 50)
@@ -69,7 +78,11 @@ extension Scenario {
 
     static let hangUps = Scenario(
         name: "hang-ups",
-        title: "callers that hang up at random"
+        title: "callers that hang up at random",
+        signs: [
+            .rises(.cancellations, ["reason=\"hung_up\""]),
+            .isShown("call <code>hung_up</code>"),
+        ]
     ) { arena, isShort in
         let seconds = isShort ? 5.0 : 30
         async let others = arena.load(50, seconds: seconds, milliseconds: 50)

@@ -1,4 +1,5 @@
 import LoadGenerator
+import RejoinderMetrics
 import Stage
 
 #if canImport(Glibc)
@@ -13,7 +14,13 @@ extension Scenario {
     static let killedWorkers = Scenario(
         name: "killed-workers",
         title: "kill -9 of a worker every 2 s, 200 calls/s, handlers of 100 ms",
-        slots: 10
+        slots: 10,
+        signs: [
+            .isSilent,
+            .rises(.recoveries),
+            .isShown(">missing<"),
+            .isShown("process <code>worker_lost</code>"),
+        ]
     ) { arena, isShort in
         let seconds = isShort ? 6.0 : 60
         var kills: [Int32: UInt64] = [:]
@@ -53,7 +60,12 @@ extension Scenario {
 
     static let stoppedWorker = Scenario(
         name: "stopped-worker",
-        title: "SIGSTOP of a worker for 20 s: its events run elsewhere, its late answers are refused"
+        title: "SIGSTOP of a worker for 20 s: its events run elsewhere, its late answers are refused",
+        signs: [
+            .isSilent,
+            .rises(.recoveries),
+            .isShown("process <code>worker_lost</code>"),
+        ]
     ) { arena, isShort in
         let (seconds, pause) = isShort ? (11.0, 8) : (30, 20)
         async let load = arena.load(100, seconds: seconds, milliseconds: 100)
@@ -96,7 +108,12 @@ extension Scenario {
         ingresses: 1,
         workers: 1,
         deadline: 3,
-        mayRefuse: true
+        mayRefuse: true,
+        signs: [
+            .rises(.calls, ["code=\"no_reply\""]),
+            .isShown("call <code>no_reply</code>"),
+            .isShown("<span class=\"badge expired\">"),
+        ]
     ) { arena, isShort in
         async let stubborn = arena.load(2, seconds: 1, node: "stubborn")
         async let others = arena.load(50, seconds: 5, milliseconds: 20)
@@ -123,7 +140,12 @@ extension Scenario {
     static let slowNode = Scenario(
         name: "slow-node",
         title: "a slow node, overloaded, beside a fast one",
-        mayRefuse: true
+        mayRefuse: true,
+        signs: [
+            .reaches(.queueOldestAge, 1),
+            .rises(.calls, ["node=\"slow\"", "status=\"50"]),
+            .isShown("call <code>"),
+        ]
     ) { arena, isShort in
         let seconds = isShort ? 4.0 : 20
         let alone = try await arena.load(100, seconds: seconds, milliseconds: 5)
@@ -148,7 +170,12 @@ extension Scenario {
         workers: 2,
         slots: 20,
         shortDeadline: 6,
-        mayRefuse: true
+        mayRefuse: true,
+        signs: [
+            .reaches(.queueOldestAge, 1),
+            .rises(.calls, ["status=\"50"]),
+            .isShown("call <code>"),
+        ]
     ) { arena, isShort in
         // 40 slots of 100 ms: 400 a second. What they really do is measured.
         let closed = try await arena.load(

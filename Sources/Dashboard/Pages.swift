@@ -10,7 +10,9 @@ import Foundation
 /// The templates, and the policy that lets a browser run their script and style and nothing else.
 struct Pages: Sendable {
     /// The parts of the page that are kept live, by the id of their place.
-    static let fragments = ["state", "stamp", "tiles", "calls", "times", "queue", "workers", "failures"]
+    static let fragments = [
+        "state", "stamp", "tiles", "calls", "times", "queue", "workers", "incidents", "failures",
+    ]
 
     private let library: MustacheLibrary
     let contentSecurityPolicy: String
@@ -39,7 +41,8 @@ struct Pages: Sendable {
         ("state", PackageResources.state_mustache), ("stamp", PackageResources.stamp_mustache),
         ("tiles", PackageResources.tiles_mustache), ("calls", PackageResources.calls_mustache),
         ("times", PackageResources.times_mustache), ("queue", PackageResources.queue_mustache),
-        ("workers", PackageResources.workers_mustache), ("failures", PackageResources.failures_mustache),
+        ("workers", PackageResources.workers_mustache), ("incidents", PackageResources.incidents_mustache),
+        ("failures", PackageResources.failures_mustache),
         ("event", PackageResources.event_mustache), ("life", PackageResources.life_mustache),
         ("login", PackageResources.login_mustache), ("action", PackageResources.action_mustache),
         ("message", PackageResources.message_mustache),

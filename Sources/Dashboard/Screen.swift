@@ -26,9 +26,11 @@ struct Screen: Sendable {
     let moreNodes: String?
     let workers: [WorkerRow]
     let moreWorkers: String?
+    let incidents: [IncidentRow]
     let failures: [FailureRow]
     let hasNodes: Bool
     let hasWorkers: Bool
+    let hasIncidents: Bool
     let hasFailures: Bool
     /// Whether who looks may act.
     let mayAct: Bool
@@ -39,11 +41,13 @@ struct Screen: Sendable {
         self.hasFigures = sample.glance != nil
         self.hasNodes = sample.glance?.nodes.isEmpty == false
         self.hasWorkers = sample.glance?.workers.isEmpty == false
+        self.hasIncidents = sample.glance?.incidents.isEmpty == false
         self.hasFailures = sample.glance?.failures.isEmpty == false
         guard let glance = sample.glance else {
             (self.stamp, self.calls) = (nil, nil)
             (self.moreNodes, self.moreWorkers) = (nil, nil)
-            (self.tiles, self.times, self.nodes, self.workers, self.failures) = ([], [], [], [], [])
+            (self.tiles, self.times, self.nodes, self.workers) = ([], [], [], [])
+            (self.incidents, self.failures) = ([], [])
             return
         }
         let total = sample.hour.total
@@ -55,6 +59,7 @@ struct Screen: Sendable {
         let rows = glance.nodes.sorted { $0.node < $1.node }.map { NodeRow($0, total) }
         self.nodes = rows.filter { !$0.isQuiet } + rows.filter(\.isQuiet)
         self.workers = glance.workers.map { WorkerRow($0) }
+        self.incidents = glance.incidents.map { IncidentRow($0) }
         self.failures = glance.failures.map { FailureRow($0, at: glance.at) }
         self.moreNodes = Self.more(glance.nodeCount - glance.nodes.count)
         self.moreWorkers = Self.more(glance.workerCount - glance.workers.count)
@@ -75,6 +80,7 @@ struct Screen: Sendable {
         let slots = glance.workers.reduce(0) { $0 + $1.slots }
         let busy = glance.workers.reduce(0) { $0 + $1.busy }
         let unanswered = hour.calls - (hour.states["answered"] ?? 0)
+        let refused = glance.incidents.filter { $0.about == "call" && $0.lately > 0 }
         return [
             Tile(
                 label: "Calls a second",
@@ -87,8 +93,13 @@ struct Screen: Sendable {
                 note: unanswered == 0 ? "last hour" : "last hour; \(Figure.count(unanswered)) not",
                 isBad: unanswered * 100 > hour.calls
             ),
-            Tile(label: "Queued", value: Figure.count(queued), note: "wait for a worker"),
-            Tile(label: "Running", value: Figure.count(running), note: "in a handler"),
+            Tile(
+                label: "Without an answer",
+                value: Figure.count(refused.reduce(0) { $0 + $1.lately }),
+                note: refused.max { $0.lately < $1.lately }.map { "last 5 min; most \($0.code)" } ?? "last 5 min",
+                isBad: refused.contains { $0.code != "hung_up" }
+            ),
+            Tile(label: "Queued", value: Figure.count(queued), note: "and \(Figure.count(running)) in a handler"),
             Tile(
                 label: "Oldest queued",
                 value: oldest.map { Figure.time($0) } ?? "–",
@@ -186,6 +197,31 @@ extension Screen {
             self.missing = worker.missing
             self.draining = worker.draining
             self.version = worker.version
+        }
+    }
+
+    struct IncidentRow: Sendable {
+        let about: String
+        let code: String
+        let lately: String
+        let isGoingOn: Bool
+        let lastHour: String
+        let last: String
+        let iso: String
+        let processes: String
+        let advice: String
+
+        init(_ incident: QueueGlance.Incident) {
+            let last = WallTime(milliseconds: incident.lastAt)
+            self.about = incident.about
+            self.code = incident.code
+            self.lately = Figure.count(incident.lately)
+            self.isGoingOn = incident.lately > 0
+            self.lastHour = Figure.count(incident.lastHour)
+            self.last = last.clock
+            self.iso = last.iso
+            self.processes = incident.processes
+            self.advice = incident.advice ?? ""
         }
     }
 

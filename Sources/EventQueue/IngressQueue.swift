@@ -38,6 +38,7 @@ package final class IngressQueue: Sendable {
     let deadlines = DeadlineQueue<EventID>()
     let signal = Signal()
     let replies = ReplyLog()
+    let incidents = IncidentLog()
     let tracer = EventTrace.tracer
     let session: ProcessSession
 
@@ -53,6 +54,7 @@ package final class IngressQueue: Sendable {
             pool: self.pool,
             role: .ingress,
             name: name,
+            incidents: self.incidents,
             logger: logger,
             onRegistered: { [signal] in signal.raise() },
             onBeat: { [state] beat in state.withLock { $0.refused = Set(beat.refused) } }
@@ -98,6 +100,11 @@ package final class IngressQueue: Sendable {
     /// The reply to this event is out.
     package func replied(to id: EventID, status: Int) {
         self.replies.note(id, status: status)
+    }
+
+    /// A caller got no answer, for this reason: a problem's code.
+    package func gaveNoAnswer(_ code: String) {
+        self.incidents.note(.call(code: code))
     }
 
     func finish(_ ids: some Sequence<EventID>, _ outcome: Outcome, abandoningAs state: String?) {

@@ -66,6 +66,14 @@ extension Operator {
         package var error: String? { self.fields.optionalText("error") }
     }
 
+    /// What went wrong, as `rejoinder.incidents` has it.
+    package struct Incident: OperatorRecord {
+        package let fields: OperatorFields
+
+        /// What it means, and what to do.
+        package var advice: String? { self.fields.optionalText("advice") }
+    }
+
     /// A live worker, as `rejoinder.workers` has it.
     package struct Worker: OperatorRecord {
         package let fields: OperatorFields

@@ -47,6 +47,11 @@ package struct Operator: Sendable {
         return try await self.records(Statements.failures, arguments).map(Failure.init)
     }
 
+    /// What went wrong in the last hour beside the events, latest first.
+    package func incidents() async throws(QueueError) -> [Incident] {
+        try await self.records(Statements.incidents).map(Incident.init)
+    }
+
     /// The live workers.
     package func workers() async throws(QueueError) -> [Worker] {
         try await self.records(Statements.workers).map(Worker.init)

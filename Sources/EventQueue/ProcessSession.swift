@@ -57,6 +57,7 @@ package final class ProcessSession: Sendable {
     private let name: String
     private let lanes: [LaneOptions]
     private let logger: Logger
+    private let incidents: IncidentLog
     private let busy: @Sendable () -> Int
     private let onRegistered: @Sendable () -> Void
     private let onBeat: @Sendable (Beat) -> Void
@@ -64,7 +65,7 @@ package final class ProcessSession: Sendable {
 
     /// Where the connector reaches a transaction pooler only, the process lives by its heartbeat alone.
     ///
-    /// `busy` says how many slots are in use now. `onRegistered` is called after each registration, `onBeat` after each
+    /// What is noted in `incidents` goes to the database with the heartbeat. `busy` says how many slots are in use now. `onRegistered` is called after each registration, `onBeat` after each
     /// heartbeat; they must not block.
     package init(
         connector: PostgresConnector,
@@ -72,6 +73,7 @@ package final class ProcessSession: Sendable {
         role: Role,
         name: String,
         lanes: [LaneOptions] = [],
+        incidents: IncidentLog,
         logger: Logger,
         busy: @escaping @Sendable () -> Int = { 0 },
         onRegistered: @escaping @Sendable () -> Void,
@@ -82,6 +84,7 @@ package final class ProcessSession: Sendable {
         self.role = role
         self.name = name
         self.lanes = lanes
+        self.incidents = incidents
         self.logger = logger
         self.busy = busy
         self.onRegistered = onRegistered
@@ -177,8 +180,37 @@ package final class ProcessSession: Sendable {
             } catch {
                 return
             }
+            await self.tellIncidents(of: process, on: connection)
             try? await Task.sleep(for: .seconds(1))
         }
+    }
+
+    /// What is not taken is told later.
+    private func tellIncidents(of process: Int32, on connection: PostgresConnection) async {
+        // Which may be one and the same.
+        let reconnects = self.connector.takeReconnects() + self.pool.connector.takeReconnects()
+        self.incidents.note(.connectionLost, reconnects)
+        let entries = self.incidents.take()
+        guard !entries.isEmpty else { return }
+        do throws(PostgresError) {
+            try await connection.execute(.noteIncidents(entries, process: process))
+        } catch {
+            self.incidents.putBack(entries)
+            self.logger.debug("incidents were not noted", metadata: ["error": "\(error)"])
+        }
+    }
+}
+
+extension PostgresCall {
+    fileprivate static func noteIncidents(_ entries: [IncidentLog.Entry], process: Int32) -> PostgresCall {
+        let now = ContinuousClock.now
+        var arguments = PostgresArguments()
+        arguments.append(process)
+        arguments.append(entries.map(\.incident.about))
+        arguments.append(entries.map(\.incident.code))
+        arguments.append(entries.map { Int32(clamping: $0.number) })
+        arguments.append(entries.map { Int32(clamping: (now - $0.at).milliseconds) })
+        return PostgresCall(Statements.noteIncidents, arguments)
     }
 }
 

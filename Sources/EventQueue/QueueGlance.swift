@@ -10,6 +10,8 @@ package struct QueueGlance: Sendable, Decodable {
     package let nodeCount: Int
     package let workers: [Worker]
     package let workerCount: Int
+    /// What went wrong in the last hour beside the events, latest first.
+    package let incidents: [Incident]
     /// The latest ends without an answer, newest first.
     package let failures: [Failure]
 
@@ -47,6 +49,20 @@ package struct QueueGlance: Sendable, Decodable {
         package let missing: Bool
         package let draining: Bool
         package let version: String
+    }
+
+    /// As `rejoinder.incidents` has it.
+    package struct Incident: Sendable, Decodable {
+        package let about: String
+        package let code: String
+        /// How often in the last five minutes.
+        package let lately: Int
+        package let lastHour: Int
+        package let lastAt: Int64
+        /// Those that it happened to.
+        package let processes: String
+        /// What it means, and what to do.
+        package let advice: String?
     }
 
     package struct Failure: Sendable, Decodable {

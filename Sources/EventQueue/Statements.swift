@@ -24,12 +24,14 @@ enum Statements {
     static let highWater = make("high_water", PackageResources.high_water_sql)
     /// Of a schema that has it; not among `all`.
     static let life = make("life", PackageResources.life_sql)
+    static let incidents = make("incidents", PackageResources.incidents_sql)
     static let limit = make("limit_node", PackageResources.limit_sql)
     static let liveEvents = make("live_events", PackageResources.live_events_sql)
     static let mayCall = make("may_call", PackageResources.may_call_sql)
     static let membership = make("membership", PackageResources.membership_sql)
     static let migrationsApplied = make("migrations_applied", PackageResources.migrations_applied_sql)
     static let minutes = make("minutes", PackageResources.minutes_sql)
+    static let noteIncidents = make("note_incidents", PackageResources.note_incidents_sql)
     static let nodes = make("nodes", PackageResources.nodes_sql)
     static let overview = make("overview", PackageResources.overview_sql)
     static let passOn = make("pass_on", PackageResources.pass_on_sql)
@@ -56,10 +58,10 @@ enum Statements {
     /// All that need the schema, for the test that prepares each of them.
     static let all = [
         abandon, answer, answerByHand, attend, audit, cancel, claim, contents, definitions, definitionsPresent,
-        deregister, drain, enqueue, event, events, failures, glance, heartbeat, held, highWater, life, limit,
-        liveEvents, mayCall, membership, migrationsApplied, minutes, nodes, overview, passOn, pause, recordDefinitions,
-        recover, register, release, replied, results, resume, retry, secure, sight, tidy, unserved, vitals, wake,
-        workers,
+        deregister, drain, enqueue, event, events, failures, glance, heartbeat, held, highWater, incidents, life, limit,
+        liveEvents, mayCall, membership, migrationsApplied, minutes, nodes, noteIncidents, overview, passOn, pause,
+        recordDefinitions, recover, register, release, replied, results, resume, retry, secure, sight, tidy, unserved,
+        vitals, wake, workers,
     ]
 
     private static func make(_ name: String, _ sql: [UInt8]) -> PostgresStatement {

@@ -77,6 +77,7 @@ package final class WorkerQueue: Sendable {
             role: .worker,
             name: name,
             lanes: lanes,
+            incidents: IncidentLog(),
             logger: logger,
             busy: { state.withLock { $0.busy } },
             onRegistered: { [signal] in signal.raise() },

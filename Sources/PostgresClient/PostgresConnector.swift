@@ -1,3 +1,4 @@
+import CoreMetrics
 package import Logging
 import Synchronization
 
@@ -12,6 +13,7 @@ package final class PostgresConnector: Sendable {
     private let away = Mutex<Away?>(nil)
     /// Whether a connection has a session of its own; nil while that is unknown.
     private let hasSessions: Mutex<Bool?>
+    private let reconnects = Mutex(0)
 
     private struct Away {
         let since: ContinuousClock.Instant
@@ -105,6 +107,20 @@ package final class PostgresConnector: Sendable {
         } catch {
             self.leaves(error, refuses: false)
             throw error
+        }
+    }
+
+    /// A connection was made again after one was lost.
+    func reconnected() {
+        DatabaseMetrics.reconnects.increment()
+        self.reconnects.withLock { $0 += 1 }
+    }
+
+    /// How many connections were made again since this was last asked.
+    package func takeReconnects() -> Int {
+        self.reconnects.withLock { reconnects in
+            defer { reconnects = 0 }
+            return reconnects
         }
     }
 

@@ -1,5 +1,3 @@
-import CoreMetrics
-
 /// A connection that is watched, and always there: made again when it breaks.
 ///
 /// It reads its socket at all times: a listener that doesn't holds back the whole server's cleaning up.
@@ -33,7 +31,7 @@ package struct PostgresListener: Sendable {
         var backoff = Backoff()
         var isFirst = true
         while !Task.isCancelled, let connection = await self.connector.connectPersistently() {
-            if !isFirst { DatabaseMetrics.reconnects.increment() }
+            if !isFirst { self.connector.reconnected() }
             isFirst = false
             let began = ContinuousClock.now
             do throws(PostgresError) {

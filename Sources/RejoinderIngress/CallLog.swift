@@ -7,7 +7,8 @@ import RejoinderMetrics
 import ServiceLifecycle
 import Synchronization
 
-/// What became of each call: counted, and written as one line, of many a second only the first.
+/// What became of each call: counted, here and by the queue where there was no answer, and written as one line, of many a
+/// second only the first.
 ///
 /// A bot break has a line of its own already, a warning: it is counted here, and not written a second time.
 final class CallLog: Sendable {
@@ -32,9 +33,11 @@ final class CallLog: Sendable {
     /// Of calls that never became events: nobody has looked for their node.
     private let refusals = CallLog.counters("")
     private let sampling = Mutex(LogSampling())
+    private let queue: any CallQueue
     private let logger: Logger
 
-    init(_ logger: Logger) {
+    init(_ queue: any CallQueue, _ logger: Logger) {
+        self.queue = queue
         self.logger = logger
     }
 
@@ -51,6 +54,7 @@ final class CallLog: Sendable {
         let code = problem?.rawValue ?? "answered"
         node.counters[Kind(endpoint: event.endpoint, status: status, code: code)].increment()
         node.time.record(since: arrived)
+        if let problem { self.queue.gaveNoAnswer(problem.rawValue) }
         guard problem == nil || problem == .hungUp else { return }
         self.write {
             var metadata = Calls.metadata(event, arrived)
@@ -66,6 +70,7 @@ final class CallLog: Sendable {
         let path = endpoint?.path ?? ""
         let status = problem.status.code
         self.refusals[Kind(endpoint: path, status: status, code: problem.rawValue)].increment()
+        self.queue.gaveNoAnswer(problem.rawValue)
         self.write {
             var metadata: Logger.Metadata = ["status": .stringConvertible(status), "code": "\(problem.rawValue)"]
             if let endpoint { metadata["endpoint"] = "\(endpoint.path)" }

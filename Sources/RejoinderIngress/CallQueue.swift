@@ -16,6 +16,9 @@ package protocol CallQueue: Service {
 
     /// The reply to an event is out.
     func replied(to id: EventID, status: Int)
+
+    /// A caller got no answer, for this reason: a problem's code.
+    func gaveNoAnswer(_ code: String)
 }
 
 extension IngressQueue: CallQueue {}

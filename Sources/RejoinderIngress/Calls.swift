@@ -25,7 +25,7 @@ struct Calls: Sendable {
         self.incomplete = Room(of: options.queue.waitingBytes)
         self.queue = queue
         self.logger = logger
-        self.log = CallLog(logger)
+        self.log = CallLog(queue, logger)
     }
 
     /// The endpoint of a request's target, in origin or absolute form (RFC 9112, 3.2).

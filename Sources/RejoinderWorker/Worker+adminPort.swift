@@ -1,4 +1,4 @@
-import AdminPort
+package import AdminPort
 import PrometheusMetrics
 
 extension Worker {
@@ -11,7 +11,7 @@ extension Worker {
     }
 
     /// A private port with this worker's health, and with metrics in Prometheus's text format.
-    func adminPort(host: String, port: Int, metrics: @escaping @Sendable () -> String) -> AdminPort {
+    package func adminPort(host: String, port: Int, metrics: @escaping @Sendable () -> String) -> AdminPort {
         AdminPort(
             host: host,
             port: port,

@@ -37,6 +37,7 @@ struct StatementTests {
         "heartbeat": ("{integer,integer}", "boolean,boolean,boolean,boolean,text[]"),
         "held": ("{integer}", "uuid,bigint"),
         "high_water": ("{}", "bigint"),
+        "incidents": ("{}", "text,text,bigint,bigint,text,text,text"),
         "life": ("{text}", "text,text,double precision,text,text"),
         "limit_node": (#"{text,text,text,integer,"double precision"}"#, "text"),
         "live_events": (
@@ -53,6 +54,7 @@ struct StatementTests {
             "text,bigint,bigint,double precision,boolean,boolean,text,integer,double precision,"
                 + "bigint,bigint,double precision"
         ),
+        "note_incidents": ("{integer,text[],text[],integer[],integer[]}", "void"),
         "overview": (
             "{}",
             "text,bigint,bigint,double precision,bigint,bigint,bigint,bigint,bigint,bigint,"

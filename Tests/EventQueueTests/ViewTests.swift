@@ -26,7 +26,7 @@ struct ViewTests {
             )
             #expect(silent == [])
             let views = try await database.query("select name from rejoinder.help where what = 'view'").flatMap(\.self)
-            #expect(views == ["event", "help", "nodes", "overview", "queue", "recent", "workers"])
+            #expect(views == ["event", "help", "incidents", "nodes", "overview", "queue", "recent", "workers"])
         }
     }
 

@@ -18,6 +18,7 @@ struct CallHandlerTests {
             var entered: [(event: NewEvent, onOutcome: @Sendable (Outcome) -> Void)] = []
             var abandoned: [EventID] = []
             var replied: [(id: EventID, status: Int)] = []
+            var unanswered: [String] = []
         }
 
         let state = Mutex(State())
@@ -30,6 +31,8 @@ struct CallHandlerTests {
         func abandon(_ id: EventID) { self.state.withLock { $0.abandoned.append(id) } }
 
         func replied(to id: EventID, status: Int) { self.state.withLock { $0.replied.append((id, status)) } }
+
+        func gaveNoAnswer(_ code: String) { self.state.withLock { $0.unanswered.append(code) } }
 
         func run() async throws {}
     }

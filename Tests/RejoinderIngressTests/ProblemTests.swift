@@ -1,6 +1,7 @@
 import EventQueue
 import HTTPTypes
 import HaptikWebhook
+import TestSupport
 import Testing
 
 @testable import RejoinderIngress
@@ -24,6 +25,16 @@ struct ProblemTests {
     func retryAfter() {
         for problem in Problem.allCases {
             #expect((problem.fields[.retryAfter] != nil) == (problem.status.code == 503))
+        }
+    }
+
+    @Test("an operator is told what each means, and what to do")
+    func advice() async throws {
+        try await TestCluster.withDatabase { database in
+            for problem in Problem.allCases {
+                let advice = try await database.query("select rejoinder.advice('call', '\(problem.rawValue)')")
+                #expect(advice.first?[0] != nil, "\(problem.rawValue)")
+            }
         }
     }
 }

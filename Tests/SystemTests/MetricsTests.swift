@@ -1,6 +1,7 @@
 import HaptikWebhook
 import LocalPostgres
 import NIOHTTP1
+import Stage
 import Subprocess
 import TestSupport
 import Testing

@@ -1,4 +1,5 @@
 import HaptikWebhook
+import Stage
 import Subprocess
 import TestSupport
 import Testing

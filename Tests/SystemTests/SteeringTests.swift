@@ -147,8 +147,11 @@ struct SteeringTests {
                 #expect(listed[0]?["draining"] == false && listed[0]?["busy"]?.int == 0)
                 let screen = try await self.json(database, "status")
                 #expect(screen["workers"]?[0]?["id"]?.int == id && screen["overview"] == [] && screen["failures"] == [])
+                #expect(screen["incidents"] == [])
                 let text = try await self.run(database, "status").lines.joined(separator: "\n")
-                for part in ["Nodes", "Workers", "ScriptedWorker", "Last failures: none"] {
+                for part in [
+                    "Nodes", "Workers", "ScriptedWorker", "Incidents of the last hour: none", "Last failures: none",
+                ] {
                     #expect(text.contains(part), "\(text)")
                 }
                 #expect(try await self.json(database, "drain", "\(id)")["state"] == "draining")

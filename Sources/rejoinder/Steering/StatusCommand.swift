@@ -7,8 +7,9 @@ import UnixSignals
 struct StatusCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "status",
-        abstract: "One screen: the queue by node, the workers, the last failures.",
-        discussion: "In SQL: select * from rejoinder.overview; … from rejoinder.workers; … from rejoinder.recent"
+        abstract: "One screen: the queue by node, the workers, what went wrong, the last failures.",
+        discussion:
+            "In SQL: select * from rejoinder.overview; … rejoinder.workers; … rejoinder.incidents; … rejoinder.recent"
     )
 
     @Flag(help: "Draw it again each second, until Ctrl-C; as JSON, a line each second.")

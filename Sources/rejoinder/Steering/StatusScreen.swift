@@ -5,12 +5,14 @@ struct StatusScreen {
     private let overview: [Operator.Overview]
     private let nodes: [Operator.Node]
     private let workers: [Operator.Worker]
+    private let incidents: [Operator.Incident]
     private let failures: [Operator.Failure]
 
     init(_ queue: Operator) async throws(QueueError) {
         self.overview = try await queue.overview()
         self.nodes = try await queue.nodes()
         self.workers = try await queue.workers()
+        self.incidents = try await queue.incidents()
         self.failures = try await queue.failures()
     }
 
@@ -18,7 +20,8 @@ struct StatusScreen {
     var json: String {
         let parts = [
             ("overview", JSONListing.array(self.overview)), ("nodes", JSONListing.array(self.nodes)),
-            ("workers", JSONListing.array(self.workers)), ("failures", JSONListing.array(self.failures)),
+            ("workers", JSONListing.array(self.workers)), ("incidents", JSONListing.array(self.incidents)),
+            ("failures", JSONListing.array(self.failures)),
         ]
         return JSONListing.object(parts.map { ($0, $1.split(separator: "\n").joined()) })
     }
@@ -31,6 +34,11 @@ struct StatusScreen {
                 "Workers",
                 TextTable(self.workers, WorkersCommand.columns),
                 empty: "none: calls end with no_worker"
+            ),
+            Self.part(
+                "Incidents of the last hour",
+                self.incidentTable,
+                empty: "none"
             ),
             Self.part(
                 "Last failures",
@@ -62,6 +70,15 @@ struct StatusScreen {
                     node.fields["p50_ms"] == .null ? "" : several("p50_ms", "p95_ms", "p99_ms"),
                 ]
             }
+        )
+    }
+
+    private var incidentTable: TextTable {
+        let columns = ["about", "code", "last_5_minutes", "last_hour", "last_at"]
+        return TextTable(
+            columns: columns + ["advice"],
+            // What to do is of no use in part.
+            rows: self.incidents.map { incident in columns.map { incident.fields[$0].shown } + [incident.advice ?? ""] }
         )
     }
 

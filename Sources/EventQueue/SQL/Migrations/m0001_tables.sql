@@ -99,6 +99,18 @@ comment on column rejoinder.audit.target is 'The event, node or worker that it w
 comment on column rejoinder.audit.detail is 'With what arguments, and the login where that is not the actor. No payload and no answer.';
 create index audit_at on rejoinder.audit (at);
 
+-- What goes wrong beside the events, counted by minute and the process that it happened to: what callers got instead of an
+-- answer, lost connections, lost processes. What was refused at the door has no other trace in the database.
+create table rejoinder.incident (
+    minute  timestamptz not null,
+    process integer     not null,
+    about   text        not null,
+    code    text        not null,
+    number  integer     not null,
+    last_at timestamptz not null,
+    primary key (minute, process, about, code)
+);
+
 -- What was received. Partitioned by the time inside its UUIDv7. The payload is the exact signed text: json, never jsonb.
 create table rejoinder.received (
     id          uuid        not null primary key,

@@ -335,6 +335,26 @@ begin
     refused := array(select n.name from rejoinder.node as n where n.paused_at is not null and not n.waits);
 end $$;
 
+-- Counts what went wrong in a process: how often, and how many milliseconds ago the last of them was.
+create function rejoinder.note_incidents(process integer, about text[], codes text[], numbers integer[], ago integer[])
+returns void
+language plpgsql as $$
+#variable_conflict use_column
+declare
+    started constant timestamptz := clock_timestamp();
+begin
+    perform rejoinder.commit_durably(false);
+    insert into rejoinder.incident as i (minute, process, about, code, number, last_at)
+    select date_trunc('minute', u.at), note_incidents.process, u.about, u.code, sum(u.number), max(u.at)
+      from (
+            select n.about, n.code, n.number, started - n.ago * interval '1 millisecond' as at
+              from unnest(about, codes, numbers, ago) as n (about, code, number, ago)
+      ) as u
+     group by date_trunc('minute', u.at), u.about, u.code
+        on conflict (minute, process, about, code) do update
+       set number = i.number + excluded.number, last_at = greatest(i.last_at, excluded.last_at);
+end $$;
+
 -- The nodes of a list that no live lane serves, but for those that are paused: their workers may well be away.
 create function rejoinder.unserved(nodes text[]) returns text[]
 language plpgsql stable parallel safe as $$

@@ -117,6 +117,7 @@ begin
 
         delete from rejoinder.lane as l where l.process = suspect.id;
         update rejoinder.process as p set stopped_at = started, busy = 0 where p.id = suspect.id;
+        perform rejoinder.note_incidents(suspect.id, array['process'], array[suspect.role || '_lost'], array[1], array[0]);
         if suspect.role = 'ingress' then
             gone := array(
                 select queued.id
@@ -267,6 +268,7 @@ begin
     delete from rejoinder.outcome_default as o where o.id < rejoinder.id_at(kept_since);
     delete from rejoinder.reply_default as r where r.id < rejoinder.id_at(kept_since);
     delete from rejoinder.process as p where p.stopped_at < kept_since;
+    delete from rejoinder.incident as i where i.minute < kept_since;
     delete from rejoinder.audit as a where a.at < clock_timestamp() - interval '90 days';
 
     update rejoinder.node as n

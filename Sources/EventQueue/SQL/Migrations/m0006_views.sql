@@ -254,6 +254,63 @@ comment on column rejoinder.nodes.workers is 'The live workers that serve it.';
 comment on column rejoinder.nodes.slots is 'How many events these handle at once, those of other nodes included.';
 comment on column rejoinder.nodes.takes is 'Median time of a handler''s run in the last minutes.';
 
+-- What an incident means, and what to do; null for one that a newer program counts.
+create function rejoinder.advice(about text, code text) returns text
+language sql immutable parallel safe as $$
+    select case about || ' ' || code
+        when 'call signature' then
+            'Refused: signed with another secret than the ingress has. After a rotation give it both, until the bot signs with the new one.'
+        when 'call contract' then 'Refused: the body is not an event as Haptik sends it; the ingress''s log has no more, the response says what.'
+        when 'call content_type' then 'Refused: the content type must be application/json.'
+        when 'call empty_body' then 'Refused: the body is empty.'
+        when 'call malformed_http' then 'Refused: the request is not valid HTTP.'
+        when 'call not_found' then 'Refused: no endpoint has this path; see the setting endpoints.'
+        when 'call method' then 'Refused: an endpoint takes POST.'
+        when 'call timeout' then 'Refused: the request was not complete in time.'
+        when 'call body_too_large' then 'Refused: the body is larger than the setting limit.body.'
+        when 'call content_encoding' then 'Refused: the body must not be encoded.'
+        when 'call head_too_large' then 'Refused: the request''s head is too large.'
+        when 'call refused' then 'A handler refused the event: what the bot sent is not what it takes.'
+        when 'call handler_failed' then 'A handler failed, and no attempt is left: select * from rejoinder.recent where state = ''failed'' limit 20'
+        when 'call invalid_reply' then 'A handler''s reply is not valid: select * from rejoinder.recent where code = ''invalid_reply'' limit 20'
+        when 'call worker_lost' then 'The event''s workers died, each attempt: select * from rejoinder.recent where code = ''worker_lost'' limit 20'
+        when 'call cancelled' then 'An operator cancelled the event: select * from rejoinder.audit order by id desc limit 20'
+        when 'call overloaded' then 'Refused: as many callers wait as may (limit.calls): add workers or slots.'
+        when 'call out_of_room' then 'Refused: the bodies of those who wait take all the room (limit.bytes): add workers or slots.'
+        when 'call no_worker' then 'No worker serves the node: select * from rejoinder.nodes where workers = 0'
+        when 'call paused' then 'The node is paused: select rejoinder.resume(node)'
+        when 'call database_away' then 'The database was away for longer than the setting database.wait.'
+        when 'call no_reply' then 'The deadline came before an answer: select * from rejoinder.overview, and look at p99_ms and oldest'
+        when 'call hung_up' then 'The caller had gone before there was an answer.'
+        when 'database connection_lost' then 'A connection to the database broke, and was made again: the database, its pooler or the network.'
+        when 'process worker_lost' then 'A worker died or hung, and its events were queued again: see its log; is its supervisor starting it anew?'
+        when 'process ingress_lost' then 'An ingress died or hung, and its events were cancelled, since nobody waited for them: see its log.'
+    end
+$$;
+comment on function rejoinder.advice is 'What an incident means, and what to do.';
+
+create view rejoinder.incidents as
+select i.about,
+       i.code,
+       coalesce(sum(i.number) filter (where i.minute > clock_timestamp() - interval '5 minutes'), 0) as last_5_minutes,
+       sum(i.number) as last_hour,
+       max(i.last_at) as last_at,
+       string_agg(distinct coalesce(p.name || ' (' || p.id || ')', i.process::text), ', ') as processes,
+       rejoinder.advice(i.about, i.code) as advice
+  from rejoinder.incident as i
+  left join rejoinder.process as p on p.id = i.process
+ where i.minute > clock_timestamp() - interval '1 hour' -- rides on the primary key
+ group by i.about, i.code
+ order by max(i.last_at) desc;
+comment on view rejoinder.incidents is 'What went wrong in the last hour, and what to do: calls without an answer by reason, lost connections, lost processes.';
+comment on column rejoinder.incidents.about is 'call: a caller got no answer. database: of a process''s connection. process: one that died or hung.';
+comment on column rejoinder.incidents.code is 'Why, in a word: of a call the problem''s code in its response.';
+comment on column rejoinder.incidents.last_5_minutes is 'How often in the last five minutes.';
+comment on column rejoinder.incidents.last_hour is 'How often in the last hour.';
+comment on column rejoinder.incidents.last_at is 'When for the last time.';
+comment on column rejoinder.incidents.processes is 'The processes that it happened to, by name and id.';
+comment on column rejoinder.incidents.advice is 'What it means, and what to do.';
+
 -- The queue's vital figures, for metrics: a name, or a name and a label, of which node, and the value. A further row needs no
 -- newer client. Nodes are those with live events, those that a worker names, and the first 500 that were ever called.
 create function rejoinder.vitals() returns table (metric text, node text, value double precision)
@@ -355,6 +412,7 @@ comment on function rejoinder.register is 'Registers a process on the session th
 comment on function rejoinder.deregister is 'Takes a process off in order.';
 comment on function rejoinder.is_spare is 'Whether enough other idle lanes listen for a process''s to be spared that.';
 comment on function rejoinder.heartbeat is 'Once a second by every process.';
+comment on function rejoinder.note_incidents is 'Counts what went wrong in a process, for rejoinder.incidents.';
 comment on function rejoinder.unserved is 'The nodes of a list that no live worker serves.';
 comment on function rejoinder.high_water is 'The last place given out.';
 comment on function rejoinder.id_at is 'The first UUIDv7 of an instant: where id >= rejoinder.id_at(now() - interval ''1 hour'').';

@@ -14,17 +14,17 @@ declare
     may_call constant jsonb := '{
         "rejoinder_ingress": [
             "enqueue_and_wake", "enqueue", "wake", "results", "abandon", "replied", "unserved", "life",
-            "register", "heartbeat", "deregister", "recover", "tidy", "channel", "vitals", "definitions",
+            "register", "heartbeat", "deregister", "note_incidents", "recover", "tidy", "channel", "vitals", "definitions",
             "glance", "minutes", "sight"
         ],
         "rejoinder_worker": [
             "claim", "attend", "pass_on", "high_water", "answer_and_settle", "answer", "record", "tell", "settle", "wake",
-            "held", "release", "register", "heartbeat", "deregister", "recover", "tidy", "channel", "definitions"
+            "held", "release", "register", "heartbeat", "deregister", "note_incidents", "recover", "tidy", "channel", "definitions"
         ],
         "rejoinder_operator": [
-            "cancel", "retry", "answer_by_hand", "pause", "resume", "limit", "drain", "life", "id_at", "definitions"
+            "cancel", "retry", "answer_by_hand", "pause", "resume", "limit", "drain", "life", "id_at", "advice", "definitions"
         ],
-        "rejoinder_reader": ["life", "id_at", "definitions"]
+        "rejoinder_reader": ["life", "id_at", "advice", "definitions"]
     }';
     role text;
     routine record;
@@ -72,7 +72,8 @@ begin
         execute format('grant select on rejoinder.migration, rejoinder.definition to %I', role);
         continue when role not in ('rejoinder_operator', 'rejoinder_reader');
         execute format(
-            'grant select on rejoinder.queue, rejoinder.overview, rejoinder.nodes, rejoinder.workers, rejoinder.help to %I', role
+            'grant select on rejoinder.queue, rejoinder.overview, rejoinder.nodes, rejoinder.workers, rejoinder.incidents, '
+            'rejoinder.help to %I', role
         );
         if role = 'rejoinder_operator' then
             execute format(

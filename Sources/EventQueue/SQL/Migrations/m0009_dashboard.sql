@@ -49,6 +49,15 @@ begin
               ) as w
         ),
         'worker_count', (select count(*) from rejoinder.process as p where p.role = 'worker' and p.stopped_at is null),
+        'incidents', (
+            select coalesce(json_agg(i), '[]')
+              from (
+                    select seen.about, seen.code, seen.last_5_minutes as lately, seen.last_hour, seen.processes, seen.advice,
+                           floor(extract(epoch from seen.last_at) * 1000)::bigint as last_at
+                      from rejoinder.incidents as seen
+                     limit 30
+              ) as i
+        ),
         'failures', (
             select coalesce(json_agg(f), '[]')
               from (
