@@ -270,7 +270,7 @@ final class Arena: Sendable {
     ) async throws -> LoadResult {
         let prefix = self.state.withLock { state in
             state.loads += 1
-            return "\(state.loads)-"
+            return "\(node)\(state.loads)-"
         }
         let urls = (targets ?? Array(self.ingresses.indices)).map { self.ingresses[$0].url }
         var plan = LoadPlan(

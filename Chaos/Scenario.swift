@@ -53,7 +53,7 @@ extension Scenario {
         .killedWorkers, .stoppedWorker, .stubbornHandler, .killedIngress, .crashedDatabase, .terminatedBackends,
         .failover, .databaseAway, .readOnlyDatabase, .noConnections, .fullDisk, .cuttingProxy, .stallingProxy,
         .overload, .slowNode,
-        .rollingRestart, .migration, .hangUps,
+        .rollingRestart, .migration, .steering, .hangUps,
     ]
 }
 

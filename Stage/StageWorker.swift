@@ -25,13 +25,22 @@ package enum StageWorker {
             slots: slots,
             logger: logger
         )
-        var services: [any Service] = [worker]
-        if let adminPort, let metrics {
-            services.insert(
-                worker.adminPort(host: "127.0.0.1", port: adminPort, metrics: { metrics.text() }),
-                at: 0
+        // It ends in order when it is drained.
+        var services = [
+            ServiceGroupConfiguration.ServiceConfiguration(
+                service: worker,
+                successTerminationBehavior: .gracefullyShutdownGroup
             )
+        ]
+        if let adminPort, let metrics {
+            let port = worker.adminPort(host: "127.0.0.1", port: adminPort, metrics: { metrics.text() })
+            services.insert(.init(service: port), at: 0)
         }
-        try await ServiceGroup(services: services, gracefulShutdownSignals: [.sigterm, .sigint], logger: logger).run()
+        let configuration = ServiceGroupConfiguration(
+            services: services,
+            gracefulShutdownSignals: [.sigterm, .sigint],
+            logger: logger
+        )
+        try await ServiceGroup(configuration: configuration).run()
     }
 }

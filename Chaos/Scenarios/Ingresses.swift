@@ -29,7 +29,7 @@ extension Scenario {
         let killed = Arena.now
         arena.ingresses[0].member.signal(SIGKILL)
         try await Task.sleep(for: .seconds(7.5))
-        let late = try arena.runs().filter { $0.start > killed + 6_500_000_000 && $0.key.hasPrefix("1-") }
+        let late = try arena.runs().filter { $0.start > killed + 6_500_000_000 && $0.key.hasPrefix("work") }
         _ = try await doomed
         let right = try await other
         var findings = Findings()
@@ -44,7 +44,7 @@ extension Scenario {
         )
         findings.expect(cancelled > 0, "none of its queued events was cancelled")
         findings.notes = ["\(cancelled) of its queued events were cancelled"]
-        findings.mayBreak = { $0.record.target == nil || $0.key.hasPrefix("1-") }
+        findings.mayBreak = { $0.record.target == nil || $0.key.hasPrefix("work") }
         return findings
     }
 

@@ -188,7 +188,7 @@ extension Scenario {
         let seconds = isShort ? 15.0 : 60
         let over = try await arena.load(2 * capacity, seconds: seconds, milliseconds: 100)
         var findings = Findings()
-        let calls = arena.history.calls.filter { $0.key.hasPrefix("2-") }
+        let calls = arena.history.calls.filter { $0.key.hasPrefix("work2-") }
         let begin = calls.map(\.record.due).min() ?? 0
         let inTime = calls.filter { $0.isAnswered && Double($0.record.ended - begin) / 1e9 <= seconds }
         let goodput = Double(inTime.count) / seconds / capacity
