@@ -16,7 +16,7 @@ struct InlineQueue: CallQueue {
 
     func abandon(_ id: EventID) {}
 
-    func gaveNoAnswer(_ code: String) {}
+    func gaveNoAnswer(_ code: String, node: String?) {}
 
     func run() async throws { try await gracefulShutdown() }
 }

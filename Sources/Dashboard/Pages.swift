@@ -11,7 +11,7 @@ import Foundation
 struct Pages: Sendable {
     /// The parts of the page that are kept live, by the id of their place.
     static let fragments = [
-        "state", "stamp", "tiles", "calls", "times", "queue", "workers", "incidents", "failures",
+        "state", "stamp", "tiles", "incidents", "calls", "times", "queue", "waiting", "workers", "failures", "steered",
     ]
 
     private let library: MustacheLibrary
@@ -42,6 +42,7 @@ struct Pages: Sendable {
         ("tiles", PackageResources.tiles_mustache), ("calls", PackageResources.calls_mustache),
         ("times", PackageResources.times_mustache), ("queue", PackageResources.queue_mustache),
         ("workers", PackageResources.workers_mustache), ("incidents", PackageResources.incidents_mustache),
+        ("waiting", PackageResources.waiting_mustache), ("steered", PackageResources.steered_mustache),
         ("failures", PackageResources.failures_mustache),
         ("event", PackageResources.event_mustache), ("life", PackageResources.life_mustache),
         ("login", PackageResources.login_mustache), ("action", PackageResources.action_mustache),

@@ -26,11 +26,18 @@ struct Screen: Sendable {
     let moreNodes: String?
     let workers: [WorkerRow]
     let moreWorkers: String?
+    /// What is not as it should be with the database, whatever the queue does.
+    let warning: String?
     let incidents: [IncidentRow]
+    let live: [LiveRow]
+    let moreLive: String?
+    let steered: [SteeredRow]
     let failures: [FailureRow]
     let hasNodes: Bool
     let hasWorkers: Bool
     let hasIncidents: Bool
+    let hasLive: Bool
+    let hasSteered: Bool
     let hasFailures: Bool
     /// Whether who looks may act.
     let mayAct: Bool
@@ -41,13 +48,16 @@ struct Screen: Sendable {
         self.hasFigures = sample.glance != nil
         self.hasNodes = sample.glance?.nodes.isEmpty == false
         self.hasWorkers = sample.glance?.workers.isEmpty == false
+        self.hasLive = sample.glance?.live.isEmpty == false
+        self.hasSteered = sample.glance?.steered.isEmpty == false
         self.hasIncidents = sample.glance?.incidents.isEmpty == false
         self.hasFailures = sample.glance?.failures.isEmpty == false
         guard let glance = sample.glance else {
             (self.stamp, self.calls) = (nil, nil)
             (self.moreNodes, self.moreWorkers) = (nil, nil)
             (self.tiles, self.times, self.nodes, self.workers) = ([], [], [], [])
-            (self.incidents, self.failures) = ([], [])
+            (self.incidents, self.live, self.steered, self.failures) = ([], [], [], [])
+            (self.warning, self.moreLive) = (nil, nil)
             return
         }
         let total = sample.hour.total
@@ -59,7 +69,14 @@ struct Screen: Sendable {
         let rows = glance.nodes.sorted { $0.node < $1.node }.map { NodeRow($0, total) }
         self.nodes = rows.filter { !$0.isQuiet } + rows.filter(\.isQuiet)
         self.workers = glance.workers.map { WorkerRow($0) }
-        self.incidents = glance.incidents.map { IncidentRow($0) }
+        self.warning = glance.snapshot.flatMap { Self.warning($0) }
+        // What goes on first, and else in an order that stays.
+        let incidents = glance.incidents.map { IncidentRow($0, at: glance.at) }.sorted { $0.code < $1.code }
+        self.incidents = incidents.filter(\.isGoingOn) + incidents.filter { !$0.isGoingOn }
+        self.live = glance.live.map { LiveRow($0) }
+        let allLive = glance.nodes.reduce(0) { $0 + $1.queued + $1.running }
+        self.moreLive = Self.more(allLive - glance.live.count)
+        self.steered = glance.steered.map { SteeredRow($0) }
         self.failures = glance.failures.map { FailureRow($0, at: glance.at) }
         self.moreNodes = Self.more(glance.nodeCount - glance.nodes.count)
         self.moreWorkers = Self.more(glance.workerCount - glance.workers.count)
@@ -73,6 +90,19 @@ struct Screen: Sendable {
         return State(text: trouble.text + figures, isOld: true)
     }
 
+    /// Of a transaction that has been open for a minute.
+    private static func warning(_ snapshot: QueueGlance.Snapshot) -> String? {
+        guard snapshot.openFor >= 60_000 else { return nil }
+        let what = [snapshot.login, snapshot.application, snapshot.state].compactMap(\.self).filter { !$0.isEmpty }
+        let whose = snapshot.pid.map { "pid \($0), " } ?? ""
+        let end =
+            snapshot.pid.map { "select pg_terminate_backend(\($0))" }
+            ?? "rollback prepared '\(snapshot.application ?? "")'"
+        return
+            "A transaction has been open for \(Figure.time(snapshot.openFor)) (\(whose)\(what.joined(separator: ", "))): "
+            + "nothing that is done with can be cleaned away, and tables grow. Ask whose it is; to end it: \(end)"
+    }
+
     private static func tiles(_ glance: QueueGlance, _ hour: Hour.Minute) -> [Tile] {
         let queued = glance.nodes.reduce(0) { $0 + $1.queued }
         let running = glance.nodes.reduce(0) { $0 + $1.running }
@@ -81,6 +111,7 @@ struct Screen: Sendable {
         let busy = glance.workers.reduce(0) { $0 + $1.busy }
         let unanswered = hour.calls - (hour.states["answered"] ?? 0)
         let refused = glance.incidents.filter { $0.about == "call" && $0.lately > 0 }
+        let isRefusing = refused.contains { $0.code != "hung_up" && glance.at - $0.lastAt < 60_000 }
         return [
             Tile(
                 label: "Calls a second",
@@ -97,7 +128,7 @@ struct Screen: Sendable {
                 label: "Without an answer",
                 value: Figure.count(refused.reduce(0) { $0 + $1.lately }),
                 note: refused.max { $0.lately < $1.lately }.map { "last 5 min; most \($0.code)" } ?? "last 5 min",
-                isBad: refused.contains { $0.code != "hung_up" }
+                isBad: isRefusing
             ),
             Tile(label: "Queued", value: Figure.count(queued), note: "and \(Figure.count(running)) in a handler"),
             Tile(
@@ -125,6 +156,12 @@ extension Screen {
         let oldest: String
         let workers: String
         let lacksWorkers: Bool
+        /// What waits could run, if there were slots.
+        let lacksSlots: Bool
+        let isHeldBack: Bool
+        /// Nil where none has run for a second.
+        let longest: String?
+        let isSlow: Bool
         let paused: Bool
         /// What a pause does to callers.
         let pause: String
@@ -151,6 +188,11 @@ extension Screen {
             self.oldest = node.oldest.map { Figure.time($0) } ?? "–"
             self.workers = Figure.count(node.workers)
             self.lacksWorkers = node.workers == 0
+            let waits = (node.oldest ?? 0) > 1000 && node.workers > 0 && !node.paused
+            let isLimited = node.maxRunning != nil || node.maxPerSecond != nil
+            (self.lacksSlots, self.isHeldBack) = (waits && !isLimited, waits && isLimited)
+            self.longest = node.longest.flatMap { $0 >= 1000 ? Figure.time($0) : nil }
+            self.isSlow = (node.longest ?? 0) > 10_000
             self.paused = node.paused
             self.pause = node.waits ? "callers wait" : "callers are refused"
             self.limits = Self.limits(node)
@@ -203,7 +245,9 @@ extension Screen {
     struct IncidentRow: Sendable {
         let about: String
         let code: String
+        let nodes: String
         let lately: String
+        /// For the last time within a minute.
         let isGoingOn: Bool
         let lastHour: String
         let last: String
@@ -211,17 +255,59 @@ extension Screen {
         let processes: String
         let advice: String
 
-        init(_ incident: QueueGlance.Incident) {
+        init(_ incident: QueueGlance.Incident, at now: Int64) {
             let last = WallTime(milliseconds: incident.lastAt)
+            self.nodes = incident.nodes ?? ""
             self.about = incident.about
             self.code = incident.code
             self.lately = Figure.count(incident.lately)
-            self.isGoingOn = incident.lately > 0
+            self.isGoingOn = now - incident.lastAt < 60_000
             self.lastHour = Figure.count(incident.lastHour)
             self.last = last.clock
             self.iso = last.iso
             self.processes = incident.processes
             self.advice = incident.advice ?? ""
+        }
+    }
+
+    struct LiveRow: Sendable {
+        let id: String
+        let node: String
+        let state: String
+        let attempt: String
+        let worker: String
+        let age: String
+        let isOld: Bool
+        let timeLeft: String
+
+        init(_ event: QueueGlance.Live) {
+            self.id = event.id
+            self.node = event.node
+            self.state = event.state
+            self.attempt = String(event.attempt)
+            self.worker = event.worker ?? ""
+            self.age = Figure.time(event.age)
+            self.isOld = event.age > 10_000
+            self.timeLeft = Figure.time(event.timeLeft)
+        }
+    }
+
+    struct SteeredRow: Sendable {
+        let actor: String
+        let action: String
+        let target: String
+        /// The page of the event, where it was one.
+        let event: String?
+        let time: String
+        let iso: String
+
+        init(_ steered: QueueGlance.Steered) {
+            let at = WallTime(milliseconds: steered.at)
+            self.actor = "\(steered.actor) (\(steered.via))"
+            self.action = steered.action.replacing("_", with: " ")
+            self.target = steered.target
+            self.event = EventID(steered.target)?.description
+            (self.time, self.iso) = (at.iso, at.iso)
         }
     }
 
@@ -258,7 +344,8 @@ extension Sampler.Trouble {
             return "This process may not read the queue, or the schema is an older one, since \(since): "
                 + "run `rejoinder migrate`, and `rejoinder grant LOGIN ingress` for its login."
         default:
-            return "The database has been away since \(since): \(self.error)."
+            let error = "\(self.error)"
+            return "The database has been away since \(since): \(error)\(error.last?.isPunctuation == true ? "" : ".")"
         }
     }
 }

@@ -4,8 +4,8 @@ import Synchronization
 ///
 /// That a process died is counted by the database, which finds it out.
 package enum Incident: Sendable, Hashable {
-    /// A caller got no answer: the problem's code.
-    case call(code: String)
+    /// A caller got no answer: the problem's code, and the node where that is known.
+    case call(code: String, node: String?)
     /// A connection to the database broke, and was made again.
     case connectionLost
 
@@ -20,10 +20,13 @@ package enum Incident: Sendable, Hashable {
     /// As `rejoinder.incident` has it.
     var code: String {
         switch self {
-        case .call(let code): code
+        case .call(let code, _): code
         case .connectionLost: "connection_lost"
         }
     }
+
+    /// As `rejoinder.incident` has it.
+    var node: String { if case .call(_, let node?) = self { node } else { "" } }
 }
 
 /// Incidents, until the database has been told; while it is away too.

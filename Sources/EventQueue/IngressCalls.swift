@@ -36,11 +36,11 @@ extension PostgresCall {
         return PostgresCall(Statements.replied, arguments)
     }
 
-    static func abandon(_ events: [(id: EventID, state: String)]) -> PostgresCall {
+    static func abandon(_ events: [(id: EventID, as: Abandonment)]) -> PostgresCall {
         var arguments = PostgresArguments()
         arguments.append(uuids: events.map(\.id.halves))
-        arguments.append(events.map(\.state))
-        arguments.append(events.map(\.state))
+        arguments.append(events.map(\.as.state))
+        arguments.append(events.map(\.as.rawValue))
         return PostgresCall(Statements.abandon, arguments)
     }
 }

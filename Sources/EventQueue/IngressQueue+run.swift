@@ -17,13 +17,13 @@ extension IngressQueue: Service {
                 group.addTask { await self.noteReplies() }
                 group.addTask { await self.sampleVitals() }
                 group.addTask {
-                    await self.deadlines.run { self.finish($0, .expired, abandoningAs: "expired") }
+                    await self.deadlines.run { self.finish($0, .expired, abandoningAs: .expired) }
                 }
                 await self.exchangePersistently()
                 group.cancelAll()
             }
         }
-        self.finish(self.state.withLock { Array($0.table.entries.keys) }, .unavailable, abandoningAs: "cancelled")
+        self.finish(self.state.withLock { Array($0.table.entries.keys) }, .unavailable, abandoningAs: .databaseAway)
         await self.tellReplies()
         await self.session.deregister()
         await self.pool.closeIdle()
@@ -201,7 +201,7 @@ extension IngressQueue: Service {
                 self.finish(
                     self.state.withLock { Array($0.table.entries.keys) },
                     .unavailable,
-                    abandoningAs: "cancelled"
+                    abandoningAs: .databaseAway
                 )
                 continue
             }
@@ -221,7 +221,7 @@ extension IngressQueue: Service {
                         && unservedSince[entry.event.node].map { now - $0 >= grace - .seconds(1) } ?? false
                 }.map(\.event.id)
             }
-            self.finish(inVain, .unserved, abandoningAs: "cancelled")
+            self.finish(inVain, .unserved, abandoningAs: .noWorker)
         }
     }
 

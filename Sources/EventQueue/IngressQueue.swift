@@ -94,7 +94,7 @@ package final class IngressQueue: Sendable {
     ///
     /// Harmless when the wait has ended.
     package func abandon(_ id: EventID) {
-        self.finish(CollectionOfOne(id), .abandoned, abandoningAs: "cancelled")
+        self.finish(CollectionOfOne(id), .abandoned, abandoningAs: .hungUp)
     }
 
     /// The reply to this event is out.
@@ -102,17 +102,18 @@ package final class IngressQueue: Sendable {
         self.replies.note(id, status: status)
     }
 
-    /// A caller got no answer, for this reason: a problem's code.
-    package func gaveNoAnswer(_ code: String) {
-        self.incidents.note(.call(code: code))
+    /// A caller got no answer, for this reason: a problem's code. The node is that of an event.
+    package func gaveNoAnswer(_ code: String, node: String?) {
+        // Of as many nodes as metrics name: a node's name is a stranger's text.
+        self.incidents.note(.call(code: code, node: node.map { NodeLabels.shared.label(of: $0) }))
     }
 
-    func finish(_ ids: some Sequence<EventID>, _ outcome: Outcome, abandoningAs state: String?) {
+    func finish(_ ids: some Sequence<EventID>, _ outcome: Outcome, abandoningAs reason: Abandonment?) {
         for id in ids {
-            guard let waiter = self.state.withLock({ $0.table.leave(id, abandoningAs: state) }) else { continue }
-            QueueMetrics.ended(with: outcome, onOurPart: state != nil)
+            guard let waiter = self.state.withLock({ $0.table.leave(id, abandoningAs: reason) }) else { continue }
+            QueueMetrics.ended(with: outcome, onOurPart: reason != nil)
             waiter(outcome)
         }
-        if state != nil { self.signal.raise() }
+        if reason != nil { self.signal.raise() }
     }
 }

@@ -208,6 +208,7 @@ extension PostgresCall {
         arguments.append(process)
         arguments.append(entries.map(\.incident.about))
         arguments.append(entries.map(\.incident.code))
+        arguments.append(entries.map(\.incident.node))
         arguments.append(entries.map { Int32(clamping: $0.number) })
         arguments.append(entries.map { Int32(clamping: (now - $0.at).milliseconds) })
         return PostgresCall(Statements.noteIncidents, arguments)

@@ -10,6 +10,12 @@ package struct QueueGlance: Sendable, Decodable {
     package let nodeCount: Int
     package let workers: [Worker]
     package let workerCount: Int
+    /// What waits or runs, the oldest first; there may be more.
+    package let live: [Live]
+    /// The oldest open transaction that holds back cleaning up, as far as the schema's owner sees it.
+    package let snapshot: Snapshot?
+    /// What operators did, newest first.
+    package let steered: [Steered]
     /// What went wrong in the last hour beside the events, latest first.
     package let incidents: [Incident]
     /// The latest ends without an answer, newest first.
@@ -26,6 +32,8 @@ package struct QueueGlance: Sendable, Decodable {
         package let running: Int
         /// Age of the oldest queued event; nil where none is.
         package let oldest: Int64?
+        /// For how long the longest of those that run has run; nil where none runs.
+        package let longest: Int64?
         /// Live ones that serve it.
         package let workers: Int
         package let paused: Bool
@@ -51,10 +59,39 @@ package struct QueueGlance: Sendable, Decodable {
         package let version: String
     }
 
+    package struct Live: Sendable, Decodable {
+        package let id: String
+        package let node: String
+        package let state: String
+        package let attempt: Int
+        package let worker: String?
+        package let age: Int64
+        package let timeLeft: Int64
+    }
+
+    package struct Snapshot: Sendable, Decodable {
+        package let openFor: Int64
+        /// Nil of a prepared transaction.
+        package let pid: Int32?
+        package let login: String?
+        package let application: String?
+        package let state: String?
+    }
+
+    package struct Steered: Sendable, Decodable {
+        package let actor: String
+        package let via: String
+        package let action: String
+        package let target: String
+        package let at: Int64
+    }
+
     /// As `rejoinder.incidents` has it.
     package struct Incident: Sendable, Decodable {
         package let about: String
         package let code: String
+        /// Those that were called, where they are known.
+        package let nodes: String?
         /// How often in the last five minutes.
         package let lately: Int
         package let lastHour: Int

@@ -1,5 +1,15 @@
 import DequeModule
 
+/// Why an ingress ends an event on its own part: the code that the event then has.
+enum Abandonment: String, Sendable {
+    case expired
+    case hungUp = "hung_up"
+    case noWorker = "no_worker"
+    case databaseAway = "database_away"
+
+    var state: String { self == .expired ? "expired" : "cancelled" }
+}
+
 /// The waiting callers, and what the database must still be told or asked for them: a pure state machine.
 ///
 /// An event enters before it is enqueued, so that no answer can outrun it, and leaves exactly once, with its outcome.
@@ -15,7 +25,7 @@ struct WaiterTable<Waiter: Sendable>: Sendable {
     struct Trip: Sendable {
         var enqueue: [NewEvent] = []
         var results: [EventID] = []
-        var abandon: [(id: EventID, state: String)] = []
+        var abandon: [(id: EventID, as: Abandonment)] = []
 
         var isEmpty: Bool { self.enqueue.isEmpty && self.results.isEmpty && self.abandon.isEmpty }
     }
@@ -33,7 +43,7 @@ struct WaiterTable<Waiter: Sendable>: Sendable {
     private var refetches: UInt64 = 0
     private var toEnqueue: Deque<EventID> = []
     private var toFetch: Deque<EventID> = []
-    private var toAbandon: Deque<(id: EventID, state: String)> = []
+    private var toAbandon: Deque<(id: EventID, as: Abandonment)> = []
 
     /// A caller starts to wait.
     mutating func enter(_ event: NewEvent, at now: ContinuousClock.Instant, waiter: Waiter) {
@@ -54,14 +64,14 @@ struct WaiterTable<Waiter: Sendable>: Sendable {
 
     /// A caller's wait ends; nil when it had ended before.
     ///
-    /// With a state, the event is ended in the queue too.
-    mutating func leave(_ id: EventID, abandoningAs state: String? = nil) -> Waiter? {
+    /// With a reason, the event is ended in the queue too.
+    mutating func leave(_ id: EventID, abandoningAs reason: Abandonment? = nil) -> Waiter? {
         guard let entry = self.entries.removeValue(forKey: id) else { return nil }
         self.bytes -= entry.event.payload.count
         if let waiting = self.waitingByNode[entry.event.node] {
             self.waitingByNode[entry.event.node] = waiting > 1 ? waiting - 1 : nil
         }
-        if let state { self.toAbandon.append((id, state)) }
+        if let reason { self.toAbandon.append((id, reason)) }
         return entry.waiter
     }
 

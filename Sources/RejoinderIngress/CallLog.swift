@@ -54,7 +54,7 @@ final class CallLog: Sendable {
         let code = problem?.rawValue ?? "answered"
         node.counters[Kind(endpoint: event.endpoint, status: status, code: code)].increment()
         node.time.record(since: arrived)
-        if let problem { self.queue.gaveNoAnswer(problem.rawValue) }
+        if let problem { self.queue.gaveNoAnswer(problem.rawValue, node: event.node) }
         guard problem == nil || problem == .hungUp else { return }
         self.write {
             var metadata = Calls.metadata(event, arrived)
@@ -70,7 +70,7 @@ final class CallLog: Sendable {
         let path = endpoint?.path ?? ""
         let status = problem.status.code
         self.refusals[Kind(endpoint: path, status: status, code: problem.rawValue)].increment()
-        self.queue.gaveNoAnswer(problem.rawValue)
+        self.queue.gaveNoAnswer(problem.rawValue, node: nil)
         self.write {
             var metadata: Logger.Metadata = ["status": .stringConvertible(status), "code": "\(problem.rawValue)"]
             if let endpoint { metadata["endpoint"] = "\(endpoint.path)" }

@@ -17,8 +17,8 @@ package protocol CallQueue: Service {
     /// The reply to an event is out.
     func replied(to id: EventID, status: Int)
 
-    /// A caller got no answer, for this reason: a problem's code.
-    func gaveNoAnswer(_ code: String)
+    /// A caller got no answer, for this reason: a problem's code. The node is that of an event.
+    func gaveNoAnswer(_ code: String, node: String?)
 }
 
 extension IngressQueue: CallQueue {}

@@ -52,7 +52,7 @@ struct AnswerTests {
             let old = Claim.sample(id: claims[0].id, place: claims[0].place - 1)
             #expect(try await connection.answer(worker, [(old, answer)]).isEmpty)
             #expect(try await connection.answer(worker + 1, claims.map { ($0, answer) }).isEmpty)
-            try await connection.execute(.abandon([(claims[1].id, "cancelled")]))
+            try await connection.execute(.abandon([(claims[1].id, .hungUp)]))
 
             let foreign = Claim.sample(place: 1)
             let accepted = try await connection.answer(worker, [(foreign, answer)] + claims.map { ($0, answer) })

@@ -80,6 +80,12 @@ struct GlanceTests {
             #expect(glance.workers.map(\.nodes) == [["a"]] && glance.workers.map(\.slots) == [3])
             #expect(glance.arrivals.calls == 4 && glance.arrivals.seconds == 10)
             #expect(glance.failures.map(\.id) == [ids[3].description] && glance.failures.map(\.code) == ["cancelled"])
+            #expect(glance.live.map(\.id) == [ids[0], ids[1], ids[2]].map(\.description))
+            #expect(glance.live.map(\.state) == ["running", "queued", "queued"])
+            #expect(glance.live[0].worker?.contains("(\(worker.process))") == true && glance.live[1].worker == nil)
+            #expect(nodes["a"]?.longest != nil && nodes["b"]?.longest == nil)
+            #expect(glance.steered.map(\.action) == ["limit", "pause", "cancel"])
+            #expect(glance.incidents.isEmpty && glance.snapshot == nil)
             let sight = try await reader.sight(of: ids[3])
             #expect(sight?.state == "cancelled" && sight?.node == "b")
             let none = try await reader.sight(of: EventID())
@@ -88,6 +94,13 @@ struct GlanceTests {
             #expect(steps.contains("enqueued"))
             let error = try await #require(throws: QueueError.self) { _ = try await reader.contents(of: ids[3]) }
             #expect(error.underlying?.sqlState == PostgresError.insufficientPrivilege)
+
+            try await owner.run(
+                script: "begin isolation level repeatable read; select from rejoinder.live",
+                timeout: .seconds(10)
+            )
+            let held = try await reader.glance().snapshot
+            #expect(held?.pid != nil && held?.state == "idle in transaction", "\(String(describing: held))")
         }
     }
 }

@@ -12,18 +12,18 @@ struct IncidentTests {
     func log() {
         let log = IncidentLog()
         let now = ContinuousClock.now
-        log.note(.call(code: "signature"), at: now)
-        log.note(.call(code: "signature"), 2, at: now + .seconds(1))
-        log.note(.call(code: "contract"), 0, at: now)
+        log.note(.call(code: "signature", node: nil), at: now)
+        log.note(.call(code: "signature", node: nil), 2, at: now + .seconds(1))
+        log.note(.call(code: "contract", node: "a"), 0, at: now)
         log.note(.connectionLost, at: now + .seconds(61))
-        log.note(.call(code: "signature"), at: now + .seconds(62))
+        log.note(.call(code: "signature", node: nil), at: now + .seconds(62))
         let taken = log.take().sorted { ($0.incident.code, $0.at) < ($1.incident.code, $1.at) }
         #expect(taken.map(\.incident.code) == ["connection_lost", "signature", "signature"])
         #expect(taken.map(\.number) == [1, 3, 1])
         #expect(taken.map { $0.at - now } == [.seconds(61), .seconds(1), .seconds(62)])
         #expect(log.take().isEmpty)
 
-        log.note(.call(code: "signature"), at: now)
+        log.note(.call(code: "signature", node: nil), at: now)
         log.putBack(taken)
         #expect(log.take().reduce(0) { $0 + $1.number } == 6)
 
@@ -34,11 +34,11 @@ struct IncidentTests {
     @Test("calls without an answer and lost connections come with the heartbeat; those of an hour ago are history")
     func told() async throws {
         try await Rig.run { rig in
-            for _ in 0..<3 { rig.ingress.gaveNoAnswer("signature") }
+            for _ in 0..<3 { rig.ingress.gaveNoAnswer("signature", node: nil) }
             try await eventually("it is told") {
                 try await rig.database.query(Self.view) == [["call", "signature", "3", "3"]]
             }
-            rig.ingress.gaveNoAnswer("signature")
+            rig.ingress.gaveNoAnswer("signature", node: nil)
             try await eventually("it is added") {
                 try await rig.database.query(Self.view) == [["call", "signature", "4", "4"]]
             }
@@ -74,13 +74,15 @@ struct IncidentTests {
             try await connection.query(
                 """
                 select rejoinder.note_incidents(
-                    1, array['call', 'call', 'call'], array['a', 'a', 'a'], array[1, 2, 4], array[0, 120000, 2000000000]
+                    1, array['call', 'call', 'call'], array['a', 'a', 'a'], array['n', 'm', 'n'], array[1, 2, 4],
+                    array[0, 120000, 2000000000]
                 )
                 """
             )
             let minutes = "select number::text from rejoinder.incident order by minute"
             #expect(try await connection.query(minutes) == [["4"], ["2"], ["1"]])
             #expect(try await connection.query(Self.view) == [["call", "a", "3", "3"]])
+            #expect(try await connection.query("select nodes from rejoinder.incidents") == [["m, n"]])
             try await connection.query("select from rejoinder.tidy()")
             #expect(try await connection.query(minutes) == [["2"], ["1"]])
         }

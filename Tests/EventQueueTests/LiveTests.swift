@@ -97,7 +97,7 @@ struct LiveTests {
             ]
             try await connection.answer(worker, Array(zip(claims, outcomes)))
             #expect(try await counts() == ["6", "3", "3"])
-            try await connection.execute(.abandon([(claims[4].id, "cancelled"), (claims[0].id, "cancelled")]))
+            try await connection.execute(.abandon([(claims[4].id, .hungUp), (claims[0].id, .hungUp)]))
             #expect(try await counts() == ["6", "2", "4"])
             try await connection.query("select rejoinder.retry('\(claims[4].id)')::text")
             #expect(try await counts() == ["6", "3", "3"])
@@ -121,7 +121,7 @@ struct LiveTests {
                 .retry(code: "handler_failed", error: "oops"),
             ]
             try await connection.answer(worker, Array(zip(claims, outcomes)))
-            try await connection.execute(.abandon([(ids[5], "cancelled")]))
+            try await connection.execute(.abandon([(ids[5], .hungUp)]))
             func rows(_ columns: String...) async throws -> [[String?]] {
                 let list = columns.map { "(\($0))::text" }.joined(separator: ", ")
                 return try await connection.query("select \(list) from rejoinder.event order by id")
@@ -134,7 +134,7 @@ struct LiveTests {
                     ["expired", "1", "\(worker)", "expired", nil, nil],
                     ["queued", "1", nil, "handler_failed", "oops", nil],
                     ["running", "1", "\(worker)", nil, nil, nil],
-                    ["cancelled", "0", nil, "cancelled", nil, nil],
+                    ["cancelled", "0", nil, "hung_up", nil, nil],
                     ["queued", "0", nil, nil, nil, nil],
                 ]
             )
@@ -180,7 +180,7 @@ struct LiveTests {
                 let claims = try await connection.claim(worker, count: 20)
                 let other = try await database.connect()
                 async let accepted = connection.answer(worker, claims.map { ($0, .answered([0x31])) })
-                async let ended = other.execute(.abandon(claims.map { ($0.id, "cancelled") }))
+                async let ended = other.execute(.abandon(claims.map { ($0.id, .hungUp) }))
                 let answered = Set(try await accepted.keys)
                 let rows = try await ended
                 let cancelled = Set((0..<rows.count).map { EventID(rows.uuid($0, 0)) })

@@ -111,7 +111,7 @@ struct PlanTests {
         try await self.withLongTable { connection, recorder, worker in
             let claims = try await connection.claim(worker, .sample(nil), count: 5)
             try await connection.answer(worker, [(claims[0], .retry(code: "again", error: ""))])
-            try await connection.execute(.abandon([(claims[1].id, "cancelled")]))
+            try await connection.execute(.abandon([(claims[1].id, .hungUp)]))
             _ = try await connection.release(worker, [claims[2]])
             let lane = try #require(
                 try await connection.query("select id::text from rejoinder.lane").first?.first ?? nil

@@ -294,18 +294,18 @@ struct RecoveryTests {
 
     @Test(
         "what nobody waits for is abandoned, and the worker that runs it is told",
-        arguments: ["cancelled", "expired"]
+        arguments: [(Abandonment.hungUp, "cancelled", "hung_up"), (.expired, "expired", "expired")]
     )
-    func abandon(state: String) async throws {
+    func abandon(reason: Abandonment, state: String, code: String) async throws {
         try await self.withWorker { scene in
             let told = try await scene.worker.connection.notifications(of: scene.worker.process)
             let queued = try await scene.ingress.connection.enqueue([.sample()], ingress: scene.ingress.process)
             let ids = [scene.claim.id] + queued + [EventID()]
-            let ended = try await scene.recoverer.execute(.abandon(ids.map { ($0, state) }))
+            let ended = try await scene.recoverer.execute(.abandon(ids.map { ($0, reason) }))
             #expect(Set((0..<ended.count).map { EventID(ended.uuid($0, 0)) }) == Set([scene.claim.id] + queued))
-            #expect(try await scene.recoverer.events("state", "code") == [[state, state], [state, state]])
+            #expect(try await scene.recoverer.events("state", "code") == [[state, code], [state, code]])
             #expect(try await told.next() == "cancel \(scene.claim.id)")
-            #expect(try await scene.recoverer.execute(.abandon(ids.map { ($0, state) })).count == 0)
+            #expect(try await scene.recoverer.execute(.abandon(ids.map { ($0, reason) })).count == 0)
         }
     }
 

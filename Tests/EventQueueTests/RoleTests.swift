@@ -158,7 +158,7 @@ struct RoleTests {
             #expect(try await worker.execute(.held(worker: registered.process)).count == 2)
             #expect(try await worker.release(registered.process, [claims[1]]) == 1)
             #expect(try await worker.execute(.passOn(lane: registered.lanes[0], after: 0)).count == 1)
-            #expect(try await ingress.execute(.abandon([(ids[0], "cancelled")])).count == 1)
+            #expect(try await ingress.execute(.abandon([(ids[0], .hungUp)])).count == 1)
             #expect(try await wakes.next { $0.hasPrefix("cancel") ? $0 : nil } == "cancel \(ids[0])")
             #expect(try await ingress.execute(.results(ids)).count == 1)
 

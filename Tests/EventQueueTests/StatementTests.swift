@@ -37,7 +37,7 @@ struct StatementTests {
         "heartbeat": ("{integer,integer}", "boolean,boolean,boolean,boolean,text[]"),
         "held": ("{integer}", "uuid,bigint"),
         "high_water": ("{}", "bigint"),
-        "incidents": ("{}", "text,text,bigint,bigint,text,text,text"),
+        "incidents": ("{}", "text,text,text,bigint,bigint,text,text,text"),
         "life": ("{text}", "text,text,double precision,text,text"),
         "limit_node": (#"{text,text,text,integer,"double precision"}"#, "text"),
         "live_events": (
@@ -51,10 +51,10 @@ struct StatementTests {
         "minutes": ("{integer,integer}", "integer,text,text,integer,bigint,boolean"),
         "nodes": (
             "{}",
-            "text,bigint,bigint,double precision,boolean,boolean,text,integer,double precision,"
+            "text,bigint,bigint,double precision,double precision,boolean,boolean,text,integer,double precision,"
                 + "bigint,bigint,double precision"
         ),
-        "note_incidents": ("{integer,text[],text[],integer[],integer[]}", "void"),
+        "note_incidents": ("{integer,text[],text[],text[],integer[],integer[]}", "void"),
         "overview": (
             "{}",
             "text,bigint,bigint,double precision,bigint,bigint,bigint,bigint,bigint,bigint,"

@@ -88,7 +88,7 @@ struct ViewTests {
     @Test("recent shows what has ended, newest first")
     func recent() async throws {
         try await self.withQueue { connection, _, ids in
-            try await connection.execute(.abandon([(ids[2], "cancelled")]))
+            try await connection.execute(.abandon([(ids[2], .hungUp)]))
             let rows = try await connection.query(
                 """
                 select id::text, node, (waited between '0' and '1 minute')::text, (took >= '0')::text, state::text,
@@ -98,7 +98,7 @@ struct ViewTests {
             )
             #expect(
                 rows == [
-                    [ids[2].description, "b", "true", nil, "cancelled", "0", nil, "cancelled", nil, "true"],
+                    [ids[2].description, "b", "true", nil, "cancelled", "0", nil, "hung_up", nil, "true"],
                     [ids[0].description, "a", "true", "true", "answered", "1", "[1]", nil, nil, "true"],
                 ]
             )

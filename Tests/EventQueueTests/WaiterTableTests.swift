@@ -69,12 +69,12 @@ struct WaiterTableTests {
         var abandoned: [EventID] = []
         var told: [EventID] = []
 
-        func leave(at index: Int, as state: String?) {
+        func leave(at index: Int, as reason: Abandonment?) {
             let (event, waiter) = waiting.remove(at: index)
-            #expect(table.leave(event.id, abandoningAs: state) == waiter)
-            #expect(table.leave(event.id, abandoningAs: state) == nil)
+            #expect(table.leave(event.id, abandoningAs: reason) == waiter)
+            #expect(table.leave(event.id, abandoningAs: reason) == nil)
             left[waiter, default: 0] += 1
-            if state != nil { abandoned.append(event.id) }
+            if reason != nil { abandoned.append(event.id) }
         }
 
         for step in 0..<300 {
@@ -85,7 +85,7 @@ struct WaiterTableTests {
                 waiting.append((event, step))
             case 2:
                 guard let index = waiting.indices.randomElement(using: &random) else { break }
-                leave(at: index, as: Bool.random(using: &random) ? "cancelled" : nil)
+                leave(at: index, as: Bool.random(using: &random) ? .hungUp : nil)
             case 3:
                 table.finished(waiting.map(\.event.id).shuffled(using: &random).prefix(3) + [EventID()])
             case 4:
@@ -133,14 +133,14 @@ struct WaiterTableTests {
         }
         _ = table.nextTrip()
         _ = table.leave(events[3].id)
-        _ = table.leave(events[7].id, abandoningAs: "expired")
+        _ = table.leave(events[7].id, abandoningAs: .expired)
         table.reconcile()
         let trip = table.nextTrip()
         let expected = events.indices.filter { $0 != 3 && $0 != 7 }.map { events[$0].id }
         #expect(trip.enqueue.map(\.id) == expected)
         #expect(trip.results == expected)
         #expect(trip.abandon.map(\.id) == [events[7].id])
-        #expect(trip.abandon.map(\.state) == ["expired"])
+        #expect(trip.abandon.map(\.as) == [.expired])
     }
 
     @Test("a notification for somebody else is ignored")

@@ -32,7 +32,7 @@ struct CallHandlerTests {
 
         func replied(to id: EventID, status: Int) { self.state.withLock { $0.replied.append((id, status)) } }
 
-        func gaveNoAnswer(_ code: String) { self.state.withLock { $0.unanswered.append(code) } }
+        func gaveNoAnswer(_ code: String, node: String?) { self.state.withLock { $0.unanswered.append(code) } }
 
         func run() async throws {}
     }

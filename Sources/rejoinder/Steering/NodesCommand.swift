@@ -9,7 +9,8 @@ struct NodesCommand: AsyncParsableCommand {
     )
 
     static let columns = [
-        "node", "queued", "running", "oldest", "paused", "waits", "max_running", "max_per_second", "workers", "slots",
+        "node", "queued", "running", "oldest", "longest", "paused", "waits", "max_running", "max_per_second", "workers",
+        "slots",
     ]
 
     @OptionGroup var options: OperatorOptions

@@ -106,9 +106,10 @@ create table rejoinder.incident (
     process integer     not null,
     about   text        not null,
     code    text        not null,
+    node    text        not null default '',
     number  integer     not null,
     last_at timestamptz not null,
-    primary key (minute, process, about, code)
+    primary key (minute, process, about, code, node)
 );
 
 -- What was received. Partitioned by the time inside its UUIDv7. The payload is the exact signed text: json, never jsonb.

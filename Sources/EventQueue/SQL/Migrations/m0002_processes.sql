@@ -335,23 +335,25 @@ begin
     refused := array(select n.name from rejoinder.node as n where n.paused_at is not null and not n.waits);
 end $$;
 
--- Counts what went wrong in a process: how often, and how many milliseconds ago the last of them was.
-create function rejoinder.note_incidents(process integer, about text[], codes text[], numbers integer[], ago integer[])
-returns void
+-- Counts what went wrong in a process: how often, and how many milliseconds ago the last of them was. The node is empty where
+-- it is about none, or none that is known.
+create function rejoinder.note_incidents(
+    process integer, about text[], codes text[], nodes text[], numbers integer[], ago integer[]
+) returns void
 language plpgsql as $$
 #variable_conflict use_column
 declare
     started constant timestamptz := clock_timestamp();
 begin
     perform rejoinder.commit_durably(false);
-    insert into rejoinder.incident as i (minute, process, about, code, number, last_at)
-    select date_trunc('minute', u.at), note_incidents.process, u.about, u.code, sum(u.number), max(u.at)
+    insert into rejoinder.incident as i (minute, process, about, code, node, number, last_at)
+    select date_trunc('minute', u.at), note_incidents.process, u.about, u.code, u.node, sum(u.number), max(u.at)
       from (
-            select n.about, n.code, n.number, started - n.ago * interval '1 millisecond' as at
-              from unnest(about, codes, numbers, ago) as n (about, code, number, ago)
+            select n.about, n.code, n.node, n.number, started - n.ago * interval '1 millisecond' as at
+              from unnest(about, codes, nodes, numbers, ago) as n (about, code, node, number, ago)
       ) as u
-     group by date_trunc('minute', u.at), u.about, u.code
-        on conflict (minute, process, about, code) do update
+     group by date_trunc('minute', u.at), u.about, u.code, u.node
+        on conflict (minute, process, about, code, node) do update
        set number = i.number + excluded.number, last_at = greatest(i.last_at, excluded.last_at);
 end $$;
 

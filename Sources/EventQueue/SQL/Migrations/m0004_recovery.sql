@@ -117,7 +117,9 @@ begin
 
         delete from rejoinder.lane as l where l.process = suspect.id;
         update rejoinder.process as p set stopped_at = started, busy = 0 where p.id = suspect.id;
-        perform rejoinder.note_incidents(suspect.id, array['process'], array[suspect.role || '_lost'], array[1], array[0]);
+        perform rejoinder.note_incidents(
+            suspect.id, array['process'], array[suspect.role || '_lost'], array[''], array[1], array[0]
+        );
         if suspect.role = 'ingress' then
             gone := array(
                 select queued.id

@@ -98,7 +98,7 @@ begin
      ) as taken (number, step, at, process, detail)
       left join rejoinder.process as p on p.id = taken.process
      where e.id = life.id and taken.at is not null
-     order by taken.number;
+     order by taken.at, taken.number;
 end $$;
 comment on function rejoinder.life is 'The steps of an event''s life: select * from rejoinder.life(''ID'').';
 
@@ -205,7 +205,8 @@ with live as (
     select l.node,
            count(*) filter (where l.worker is null) as queued,
            count(*) filter (where l.worker is not null) as running,
-           clock_timestamp() - min(l.enqueued_at) filter (where l.worker is null) as oldest
+           clock_timestamp() - min(l.enqueued_at) filter (where l.worker is null) as oldest,
+           clock_timestamp() - min(l.claimed_at) filter (where l.worker is not null) as longest
       from rejoinder.live as l
      group by l.node
 ), worker as (
@@ -222,6 +223,7 @@ select named.name as node,
        coalesce(l.queued, 0) as queued,
        coalesce(l.running, 0) as running,
        date_trunc('milliseconds', l.oldest) as oldest,
+       date_trunc('milliseconds', l.longest) as longest,
        n.paused_at is not null as paused,
        coalesce(n.waits, false) as waits,
        n.paused_at,
@@ -245,6 +247,7 @@ comment on column rejoinder.nodes.node is 'The system name of the bot''s node; t
 comment on column rejoinder.nodes.queued is 'Events that wait for a worker now.';
 comment on column rejoinder.nodes.running is 'Events that a worker runs now.';
 comment on column rejoinder.nodes.oldest is 'Age of the oldest queued event.';
+comment on column rejoinder.nodes.longest is 'For how long the longest of those that run has run.';
 comment on column rejoinder.nodes.paused is 'Nothing of it is started.';
 comment on column rejoinder.nodes.waits is 'Its callers wait while it is paused; else they are refused (503 paused).';
 comment on column rejoinder.nodes.paused_at is 'Since when it is paused.';
@@ -292,6 +295,7 @@ comment on function rejoinder.advice is 'What an incident means, and what to do.
 create view rejoinder.incidents as
 select i.about,
        i.code,
+       string_agg(distinct nullif(i.node, ''), ', ') as nodes,
        coalesce(sum(i.number) filter (where i.minute > clock_timestamp() - interval '5 minutes'), 0) as last_5_minutes,
        sum(i.number) as last_hour,
        max(i.last_at) as last_at,
@@ -305,11 +309,38 @@ select i.about,
 comment on view rejoinder.incidents is 'What went wrong in the last hour, and what to do: calls without an answer by reason, lost connections, lost processes.';
 comment on column rejoinder.incidents.about is 'call: a caller got no answer. database: of a process''s connection. process: one that died or hung.';
 comment on column rejoinder.incidents.code is 'Why, in a word: of a call the problem''s code in its response.';
+comment on column rejoinder.incidents.nodes is 'The nodes that were called, where they are known.';
 comment on column rejoinder.incidents.last_5_minutes is 'How often in the last five minutes.';
 comment on column rejoinder.incidents.last_hour is 'How often in the last hour.';
 comment on column rejoinder.incidents.last_at is 'When for the last time.';
 comment on column rejoinder.incidents.processes is 'The processes that it happened to, by name and id.';
 comment on column rejoinder.incidents.advice is 'What it means, and what to do.';
+
+-- The open transactions that hold back the database's cleaning up, oldest first; of two-phase ones that are prepared, "state"
+-- says so, and "login" is their owner. What other logins do is only seen by a member of pg_read_all_stats.
+create function rejoinder.snapshots()
+returns table (open_for interval, pid integer, login text, application text, state text)
+language plpgsql stable as $$
+#variable_conflict use_column
+begin
+    return query
+        select date_trunc('milliseconds', clock_timestamp() - held.since), held.pid, held.login, held.application, held.state
+          from (
+                select a.xact_start as since, a.pid, a.usename::text as login, a.application_name as application, a.state
+                  from pg_stat_activity as a
+                 where a.datname = current_database()
+                   and a.pid <> pg_backend_pid()
+                   and a.backend_type <> 'autovacuum worker'
+                   and a.xact_start is not null
+                   and (a.backend_xmin is not null or a.backend_xid is not null)
+                union all
+                select x.prepared, null, x.owner::text, x.gid, 'prepared'
+                  from pg_prepared_xacts as x
+                 where x.database = current_database()
+          ) as held
+         order by held.since;
+end $$;
+comment on function rejoinder.snapshots is 'The open transactions that hold back cleaning up, oldest first; end one by pg_terminate_backend(pid).';
 
 -- The queue's vital figures, for metrics: a name, or a name and a label, of which node, and the value. A further row needs no
 -- newer client. Nodes are those with live events, those that a worker names, and the first 500 that were ever called.
@@ -365,20 +396,10 @@ begin
 
     return query select 'rejoinder_notification_queue_ratio', null::text, pg_notification_queue_usage();
 
-    -- What other logins do is only seen by a member of pg_read_all_stats.
     return query
         select 'rejoinder_oldest_snapshot_age_seconds', null::text,
-               coalesce(extract(epoch from clock_timestamp() - min(t.since)), 0)::double precision
-          from (
-                select a.xact_start as since
-                  from pg_stat_activity as a
-                 where a.datname = current_database()
-                   and a.pid <> pg_backend_pid()
-                   and a.backend_type <> 'autovacuum worker'
-                   and (a.backend_xmin is not null or a.backend_xid is not null)
-                union all
-                select x.prepared from pg_prepared_xacts as x where x.database = current_database()
-          ) as t;
+               coalesce(max(extract(epoch from held.open_for)), 0)::double precision
+          from rejoinder.snapshots() as held;
 end $$;
 comment on function rejoinder.vitals is 'The queue''s figures for metrics: what waits and runs, its age, workers by node, old snapshots.';
 

@@ -22,9 +22,10 @@ declare
             "held", "release", "register", "heartbeat", "deregister", "note_incidents", "recover", "tidy", "channel", "definitions"
         ],
         "rejoinder_operator": [
-            "cancel", "retry", "answer_by_hand", "pause", "resume", "limit", "drain", "life", "id_at", "advice", "definitions"
+            "cancel", "retry", "answer_by_hand", "pause", "resume", "limit", "drain", "life", "id_at", "advice",
+            "snapshots", "definitions"
         ],
-        "rejoinder_reader": ["life", "id_at", "advice", "definitions"]
+        "rejoinder_reader": ["life", "id_at", "advice", "snapshots", "definitions"]
     }';
     role text;
     routine record;

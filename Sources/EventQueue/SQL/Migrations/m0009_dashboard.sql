@@ -31,7 +31,8 @@ begin
               from (
                     select known.node, known.queued, known.running, known.paused, known.waits, known.max_running,
                            known.max_per_second, known.workers,
-                           floor(extract(epoch from known.oldest) * 1000)::bigint as oldest
+                           floor(extract(epoch from known.oldest) * 1000)::bigint as oldest,
+                           floor(extract(epoch from known.longest) * 1000)::bigint as longest
                       from rejoinder.nodes as known
                      order by known.queued + known.running desc, known.node
                      limit 100
@@ -49,10 +50,39 @@ begin
               ) as w
         ),
         'worker_count', (select count(*) from rejoinder.process as p where p.role = 'worker' and p.stopped_at is null),
+        'live', (
+            select coalesce(json_agg(l), '[]')
+              from (
+                    select q.id, q.node, q.state, q.attempt, q.worker,
+                           floor(extract(epoch from q.age) * 1000)::bigint as age,
+                           floor(extract(epoch from q.time_left) * 1000)::bigint as time_left
+                      from rejoinder.queue as q
+                     order by q.age desc
+                     limit 12
+              ) as l
+        ),
+        'snapshot', (
+            select json_build_object(
+                       'open_for', floor(extract(epoch from held.open_for) * 1000)::bigint, 'pid', held.pid,
+                       'login', held.login, 'application', held.application, 'state', held.state
+                   )
+              from rejoinder.snapshots() as held
+             limit 1
+        ),
+        'steered', (
+            select coalesce(json_agg(a), '[]')
+              from (
+                    select did.actor, did.via, did.action, did.target,
+                           floor(extract(epoch from did.at) * 1000)::bigint as at
+                      from rejoinder.audit as did
+                     order by did.id desc
+                     limit 8
+              ) as a
+        ),
         'incidents', (
             select coalesce(json_agg(i), '[]')
               from (
-                    select seen.about, seen.code, seen.last_5_minutes as lately, seen.last_hour, seen.processes, seen.advice,
+                    select seen.about, seen.code, seen.nodes, seen.last_5_minutes as lately, seen.last_hour, seen.processes, seen.advice,
                            floor(extract(epoch from seen.last_at) * 1000)::bigint as last_at
                       from rejoinder.incidents as seen
                      limit 30
