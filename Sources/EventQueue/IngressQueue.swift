@@ -102,7 +102,7 @@ package final class IngressQueue: Sendable {
         self.replies.note(id, status: status)
     }
 
-    /// A caller got no answer, for this reason: a problem's code. The node is that of an event.
+    /// Notes that a caller got no answer; the reason is a problem's code, and the node that of an event.
     package func gaveNoAnswer(_ code: String, node: String?) {
         // Of as many nodes as metrics name: a node's name is a stranger's text.
         self.incidents.note(.call(code: code, node: node.map { NodeLabels.shared.label(of: $0) }))

@@ -262,7 +262,7 @@ create function rejoinder.advice(about text, code text) returns text
 language sql immutable parallel safe as $$
     select case about || ' ' || code
         when 'call signature' then
-            'Refused: signed with another secret than the ingress has. After a rotation give it both, until the bot signs with the new one.'
+            'Refused: signed with another secret than the ingress has. After a rotation give it both (secrets or secret_files in its file, then SIGHUP).'
         when 'call contract' then 'Refused: the body is not an event as Haptik sends it; the ingress''s log has no more, the response says what.'
         when 'call content_type' then 'Refused: the content type must be application/json.'
         when 'call empty_body' then 'Refused: the body is empty.'
@@ -280,10 +280,10 @@ language sql immutable parallel safe as $$
         when 'call cancelled' then 'An operator cancelled the event: select * from rejoinder.audit order by id desc limit 20'
         when 'call overloaded' then 'Refused: as many callers wait as may (limit.calls): add workers or slots.'
         when 'call out_of_room' then 'Refused: the bodies of those who wait take all the room (limit.bytes): add workers or slots.'
-        when 'call no_worker' then 'No worker serves the node: select * from rejoinder.nodes where workers = 0'
+        when 'call no_worker' then 'No worker serves the node: start one that does, or correct the node''s name in the bot; select * from rejoinder.nodes'
         when 'call paused' then 'The node is paused: select rejoinder.resume(node)'
         when 'call database_away' then 'The database was away for longer than the setting database.wait.'
-        when 'call no_reply' then 'The deadline came before an answer: select * from rejoinder.overview, and look at p99_ms and oldest'
+        when 'call no_reply' then 'The deadline came before an answer: too few slots, or a slow handler; see oldest and longest in rejoinder.nodes'
         when 'call hung_up' then 'The caller had gone before there was an answer.'
         when 'database connection_lost' then 'A connection to the database broke, and was made again: the database, its pooler or the network.'
         when 'process worker_lost' then 'A worker died or hung, and its events were queued again: see its log; is its supervisor starting it anew?'
