@@ -93,7 +93,7 @@ extension IngressQueue: Service {
         case .done(let settled): self.heard(settled)
         case .refuse(let node): _ = self.state.withLock { $0.refused.insert(node) }
         case .admit(let node): _ = self.state.withLock { $0.refused.remove(node) }
-        case .wake, .cancel, .drain, nil: return
+        case .wake, .grant, .cancel, .drain, nil: return
         }
     }
 

@@ -2,7 +2,7 @@
 ///
 ///     asleep ── woken, polled ──► look ── claimed few ──► asleep
 ///     look ── claimed many ──► eager ── claimed something ──► eager
-///     eager ── claimed nothing (or, in quiet times, less than asked) ──► look
+///     eager ── claimed nothing (or, in quiet times or time after time, less than asked) ──► look
 ///     eager, look ── no slot left ──► full ── slot freed ──► eager
 ///     asleep ── spare ──► reserve ── no longer spare ──► last look
 ///     reserve ── polled, and found something ──► eager
@@ -10,7 +10,8 @@
 ///
 /// An eager lane holds the lock that says so, and claims again and again: nobody need call it. One that is asleep or looks
 /// holds the idle lock, and is called for each batch: see `rejoinder.wake`. That is one claim for each, where an eager
-/// lane makes two more before it sleeps. One in reserve holds neither, and is woken by nobody: see `rejoinder.is_spare`.
+/// lane makes two more before it sleeps. Or it is not even called, but handed the events (`rejoinder.idle_lane`), and claims
+/// nothing at all. One in reserve holds neither, and is woken by nobody: see `rejoinder.is_spare`.
 struct LaneMachine: Sendable {
     enum Attention: String, Sendable {
         /// Holds no lock: new, out of slots, drained or in reserve.
@@ -27,7 +28,14 @@ struct LaneMachine: Sendable {
         var passesOn = false
         /// How many to claim; 0 for no claim.
         var claim = 0
+        /// Only what has waited for `backstop`: what is newer, those who are called for it will claim.
+        var isBackstop = false
     }
+
+    /// So long an event waits only when nobody has been called for it, or those who were have too much to do.
+    static let backstop = Duration.milliseconds(100)
+    /// After so many claims in a row that an eager lane could have made larger, it looks whether another's suffice.
+    static let yieldAfter = 16
 
     /// So many at once, and it doesn't pay to be called for each batch.
     static let many = 4
@@ -44,6 +52,8 @@ struct LaneMachine: Sendable {
     private var isDrained = false
     /// The last look found few: the next one may come a claim earlier, and be made without becoming eager.
     private var isQuiet = false
+    /// How many claims in a row found less than they asked for, while no handler ran.
+    private var smallClaims = 0
     /// Enough others listen for what this lane serves.
     private var isSpare = false
     /// Whether it can hold locks, and be called; without, it claims when it is polled, and again while it finds something.
@@ -106,6 +116,10 @@ struct LaneMachine: Sendable {
         case .eager where self.foundNothing || (self.isDrained && self.isQuiet):
             self.attention = .idle
             return self.look(attend: .idle)
+        case .eager where self.smallClaims >= Self.yieldAfter:
+            // Where another lane is eager too, the database leaves it the rest: each that claims makes smaller batches of it.
+            self.attention = .idle
+            return self.look(attend: .idle)
         case .eager:
             return Step(claim: self.free)
         case .idle where self.isWoken:
@@ -116,15 +130,25 @@ struct LaneMachine: Sendable {
             self.isReserve = true
             return Step(attend: .full, claim: self.free)
         case .idle where self.isPolled:
-            return self.look()
+            return self.look(isBackstop: true)
         case .idle:
             return nil
         }
     }
 
+    /// An event was claimed for the lane as it was enqueued.
+    ///
+    /// - Returns: whether there is a slot for it; without, it must be given back.
+    mutating func granted() -> Bool {
+        guard !self.isDraining, self.free > 0 else { return false }
+        self.free -= 1
+        return true
+    }
+
     /// What the step's claim brought.
     mutating func claimed(_ count: Int) {
         self.isDrained = count < self.free
+        self.smallClaims = self.attention == .eager && self.isDrained && self.busy == 0 ? self.smallClaims + 1 : 0
         self.free -= count
         self.foundNothing = count == 0
         if !self.isCallable, count > 0 { self.isWoken = true }
@@ -135,10 +159,10 @@ struct LaneMachine: Sendable {
 
     /// A claim under the idle lock: what is enqueued after it finds the lock, so that the lane may sleep when this has not
     /// found all that it could take.
-    private mutating func look(attend: Attention? = nil) -> Step {
+    private mutating func look(attend: Attention? = nil, isBackstop: Bool = false) -> Step {
         self.isWoken = false
         self.isPolled = false
-        return Step(attend: attend, claim: self.free)
+        return Step(attend: attend, claim: self.free, isBackstop: isBackstop)
     }
 
     private mutating func stepInReserve() -> Step? {
@@ -149,7 +173,7 @@ struct LaneMachine: Sendable {
         }
         guard self.isPolled else { return nil }
         self.isPolled = false
-        return Step(claim: self.free)
+        return Step(claim: self.free, isBackstop: true)
     }
 
     private mutating func becomeEager() -> Step {

@@ -24,7 +24,10 @@ package struct LaneOptions: Sendable, Hashable {
         func array(_ strings: [String]) -> String { "[\(strings.map(quoted).joined(separator: ","))]" }
         let objects = lanes.map { lane in
             let nodes = lane.nodes.map(array) ?? "null"
-            return #"{"nodes":\#(nodes),"excluding":\#(array(lane.excluding)),"slots":\#(lane.slots)}"#
+            return """
+                {"nodes":\(nodes),"excluding":\(array(lane.excluding)),"slots":\(lane.slots),\
+                "max_attempts":\(lane.maxAttempts),"at_most_once":\(lane.atMostOnce)}
+                """
         }
         return "[\(objects.joined(separator: ","))]"
     }

@@ -6,6 +6,8 @@ enum QueueNotification: Sendable, Hashable {
     case done([Settled])
     /// To a worker: one of its lanes may find something.
     case wake(lane: Int32)
+    /// To a worker: this event has been claimed for one of its lanes.
+    case grant(Grant)
     /// To a worker: nobody waits for this event any more.
     case cancel(EventID)
     /// To a worker: an operator wants it to stop in order.
@@ -27,7 +29,20 @@ enum QueueNotification: Sendable, Hashable {
         let bytes: [UInt8]
     }
 
-    /// Reads what `rejoinder.settle`, `wake`, `abandon` and the operator's functions send; nil for anything else, which may come from a later version.
+    /// An event that was claimed as it was enqueued, at its first attempt.
+    struct Grant: Sendable, Hashable {
+        let lane: Int32
+        let id: EventID
+        let place: Int64
+        let timeLeft: Duration
+        let endpoint: String
+        let node: String
+        /// A traceparent.
+        let trace: String?
+        let payload: [UInt8]
+    }
+
+    /// Reads what `rejoinder.settle`, `wake`, `enqueue`, `abandon` and the operator's functions send; nil for anything else, which may come from a later version.
     init?(payload: String) {
         let text = payload.utf8
         let kind = text.prefix { $0 != UInt8(ascii: " ") && $0 != Self.separator }
@@ -38,6 +53,9 @@ enum QueueNotification: Sendable, Hashable {
         case "wake":
             guard let lane = Int32(Substring(rest.dropFirst())) else { return nil }
             self = .wake(lane: lane)
+        case "grant":
+            guard let grant = Self.grant(rest.dropFirst()) else { return nil }
+            self = .grant(grant)
         case "cancel":
             guard let id = EventID(Substring(rest.dropFirst())) else { return nil }
             self = .cancel(id)
@@ -58,5 +76,31 @@ enum QueueNotification: Sendable, Hashable {
         guard let id = parts.first.flatMap({ EventID(Substring($0)) }) else { return nil }
         guard parts.count == 3, let attempt = Int(Substring(parts[1])) else { return Settled(id: id, answer: nil) }
         return Settled(id: id, answer: Answer(attempt: attempt, bytes: Array(parts[2])))
+    }
+
+    /// As `rejoinder.grant_of` writes it.
+    private static func grant(_ text: Substring.UTF8View) -> Grant? {
+        guard let colon = text.firstIndex(of: UInt8(ascii: ":")) else { return nil }
+        let fields = text[..<colon].split(separator: UInt8(ascii: " "))
+        guard fields.count == 7, let lane = Int32(Substring(fields[0])), let id = EventID(Substring(fields[1])),
+            let place = Int64(Substring(fields[2])), let timeLeft = Int64(Substring(fields[3]))
+        else { return nil }
+        let lengths = fields[4...].compactMap { Int(Substring($0)) }
+        var rest = text[text.index(after: colon)...]
+        guard lengths.count == 3, lengths.allSatisfy({ $0 >= 0 }), lengths.reduce(0, +) <= rest.count else { return nil }
+        let texts = lengths.map { length in
+            defer { rest = rest.dropFirst(length) }
+            return String(Substring(rest.prefix(length)))
+        }
+        return Grant(
+            lane: lane,
+            id: id,
+            place: place,
+            timeLeft: .milliseconds(timeLeft),
+            endpoint: texts[0],
+            node: texts[1],
+            trace: texts[2].isEmpty ? nil : texts[2],
+            payload: Array(rest)
+        )
     }
 }

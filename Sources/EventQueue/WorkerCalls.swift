@@ -18,13 +18,14 @@ extension PostgresCall {
         return PostgresCall(Statements.passOn, arguments)
     }
 
-    /// A lane can change its attention first.
+    /// A lane can change its attention first; with `waiting`, it takes only what has waited for so long.
     static func claim(
         worker: Int32,
         lane: LaneOptions,
         count: Int,
         after place: Int64,
-        changing attention: (lane: Int32, to: LaneMachine.Attention)? = nil
+        changing attention: (lane: Int32, to: LaneMachine.Attention)? = nil,
+        waiting: Duration = .zero
     ) -> PostgresCall {
         var arguments = PostgresArguments()
         arguments.append(worker)
@@ -41,6 +42,7 @@ extension PostgresCall {
             arguments.appendNull()
             arguments.appendNull()
         }
+        arguments.append(Int32(clamping: waiting.milliseconds))
         return PostgresCall(Statements.claim, arguments)
     }
 

@@ -1,3 +1,4 @@
+import CoreMetrics
 import Logging
 import PostgresClient
 
@@ -73,10 +74,33 @@ extension WorkerQueue {
         case .wake(let lane):
             let index = self.session.registration?.lanes.firstIndex(of: lane)
             self.state.withLock { $0.table.woken(lane: index) }
+        case .grant(let grant): self.granted(grant)
         case .cancel(let id):
             self.state.withLock { $0.cancelled.append(id) }
         case .drain: self.drainAsTold()
         case .done, .refuse, .admit, nil: return
+        }
+    }
+
+    /// Of a lane that is not there any more, the claim is found by `reconcile`, or by `rejoinder.bury`.
+    private func granted(_ grant: QueueNotification.Grant) {
+        guard let lane = self.session.registration?.lanes.firstIndex(of: grant.lane) else { return }
+        let claim = Claim(
+            id: grant.id,
+            place: grant.place,
+            attempt: 1,
+            deadline: .now + grant.timeLeft,
+            endpoint: grant.endpoint,
+            node: grant.node,
+            payload: grant.payload,
+            trace: grant.trace,
+            waited: grant.trace.map { _ in .zero },
+            lane: lane,
+            ingress: nil
+        )
+        QueueMetrics.claimed.record(1)
+        self.state.withLock { state in
+            if state.table.granted(claim) { state.granted.append(claim) }
         }
     }
 
@@ -104,6 +128,7 @@ extension WorkerQueue {
         var isListening = false
         // A new registration has other lanes, and may listen elsewhere.
         while connection.isOpen, !self.isDone, self.session.registration == registration {
+            await self.start(self.takeGranted(), onEvent)
             let (trip, isWanted, isDeaf) = self.state.withLock { state in
                 let trip = state.table.nextTrip()
                 state.isTravelling = !trip.isEmpty || state.shouldReconcile
@@ -124,7 +149,7 @@ extension WorkerQueue {
                 let claims = try self.carry(out: trip, registration, on: connection)
                 self.state.withLock { $0.isTravelling = false }
                 if !trip.outcomes.isEmpty || !claims.isEmpty { self.connector.worked() }
-                if !claims.isEmpty { onEvent(.claimed(claims)) }
+                await self.start(claims, onEvent)
             } catch {
                 self.state.withLock { state in
                     state.table.returned(trip)
@@ -135,9 +160,17 @@ extension WorkerQueue {
                 }
                 return
             }
-            // Lets handlers that need no time come in with the next trip.
-            await Task.yield()
         }
+    }
+
+    private func start(
+        _ claims: [Claim],
+        _ onEvent: @Sendable (Event) -> Void
+    ) async {
+        guard !claims.isEmpty else { return }
+        onEvent(.claimed(claims))
+        // Lets handlers that need no time come in with the next trip.
+        await Task.yield()
     }
 
     /// Gives back what the database holds for this worker and the worker knows nothing of: claims that were granted on a
@@ -155,6 +188,8 @@ extension WorkerQueue {
         }
         guard isWanted else { return }
         let rows = try connection.execute(.held(worker: worker))
+        // What was granted before that has been notified when the next statement has ended.
+        try connection.execute(PostgresCall(Statements.highWater))
         let told = Set(trip.outcomes.lazy.map(\.claim.place))
         let unknown = self.state.withLock { state in
             (0..<rows.count).map { (id: EventID(rows.uuid($0, 0)), place: rows.integer($0, 1, as: Int64.self)) }
@@ -163,6 +198,13 @@ extension WorkerQueue {
         guard !unknown.isEmpty else { return }
         self.logger.info("gave back claims that had got lost", metadata: ["events": "\(unknown.count)"])
         try connection.execute(.release(worker: worker, unknown))
+    }
+
+    private func takeGranted() -> [Claim] {
+        self.state.withLock { state in
+            defer { state.granted = [] }
+            return state.granted
+        }
     }
 
     private func takeCancelled() -> [EventID] {

@@ -37,7 +37,8 @@ extension WorkerQueue {
                     lane: self.lanes[lane],
                     count: step.claim,
                     after: place,
-                    changing: step.attend.map { (registration.lanes[lane], $0) }
+                    changing: step.attend.map { (registration.lanes[lane], $0) },
+                    waiting: step.isBackstop ? LaneMachine.backstop : .zero
                 )
             )
         }

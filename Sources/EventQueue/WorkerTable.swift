@@ -66,6 +66,18 @@ struct WorkerTable: Sendable {
         for claim in claims { self.held[claim.id] = claim }
     }
 
+    /// An event was claimed for a lane as it was enqueued.
+    ///
+    /// - Returns: whether it is to run; else it is given back with the next trip.
+    mutating func granted(_ claim: Claim) -> Bool {
+        guard self.lanes[claim.lane].granted() else {
+            self.outcomes.append((claim, .released, nil))
+            return false
+        }
+        self.held[claim.id] = claim
+        return true
+    }
+
     /// An attempt has come to its outcome; nil when the database knows it already, or must not be told.
     mutating func finished(_ claim: Claim, _ outcome: AttemptOutcome?, _ handled: Handled? = nil) {
         guard self.held[claim.id]?.place == claim.place else { return }

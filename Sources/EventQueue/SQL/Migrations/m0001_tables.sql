@@ -45,13 +45,17 @@ create table rejoinder.process (
 
 -- A lane is a group of a worker's handlers that share slots and options; it claims, sleeps and is woken on its own.
 create table rejoinder.lane (
-    id        integer generated always as identity primary key,
-    process   integer not null references rejoinder.process (id) on delete cascade,
-    nodes     text[],
-    excluding text[],
-    slots     integer not null constraint lane_has_slots check (slots > 0)
+    id           integer  generated always as identity primary key,
+    process      integer  not null references rejoinder.process (id) on delete cascade,
+    nodes        text[],
+    excluding    text[],
+    slots        integer  not null constraint lane_has_slots check (slots > 0),
+    max_attempts smallint not null default 3,
+    at_most_once boolean  not null default false,
+    is_spare     boolean  not null default false
 );
 comment on column rejoinder.lane.nodes is 'The nodes that it serves; null serves every node except those in "excluding".';
+comment on column rejoinder.lane.is_spare is 'Enough others listen for it: it is neither woken nor handed anything, and only looks now and then.';
 
 -- The nodes that were ever called or steered, how long their handlers usually take, and what an operator has said of them.
 create table rejoinder.node (

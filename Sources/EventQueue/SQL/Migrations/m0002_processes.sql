@@ -65,7 +65,7 @@ language plpgsql as $$
 #variable_conflict use_column
 declare
     uncovered text[] := wake.nodes;
-    lanes constant rejoinder.lane[] := array(select l from rejoinder.lane as l order by l.id);
+    lanes constant rejoinder.lane[] := array(select l from rejoinder.lane as l where not l.is_spare order by l.id);
     lane rejoinder.lane;
     left_over text[];
     woken integer := 0;
@@ -90,6 +90,47 @@ begin
     return woken;
 end $$;
 
+-- An idle lane that can be handed a few events of these nodes as they are enqueued, which spares it the claim: the first in
+-- wake()'s order that serves them all. None where an eager lane will claim them, where the lane's handlers run at most once
+-- (their claim must be durable), where a node is paused or limited, or usually takes longer than is left ("least_left", in
+-- milliseconds); and none that may hang: its process has not beaten for two seconds.
+create function rejoinder.idle_lane(nodes text[], least_left integer) returns rejoinder.lane
+language plpgsql as $$
+#variable_conflict use_column
+declare
+    lanes constant rejoinder.lane[] := array(select l from rejoinder.lane as l where not l.is_spare order by l.id);
+    lane rejoinder.lane;
+    idle rejoinder.lane;
+    left_over text[];
+begin
+    foreach lane in array lanes loop
+        left_over := rejoinder.without(nodes, lane.nodes, lane.excluding);
+        continue when left_over = nodes;
+        if not pg_try_advisory_xact_lock_shared(rejoinder.lock_class('eager'), lane.id) then
+            return null;
+        end if;
+        if idle.id is null and left_over = '{}' and not lane.at_most_once
+            and not pg_try_advisory_xact_lock_shared(rejoinder.lock_class('idle'), lane.id)
+        then
+            idle := lane;
+        end if;
+    end loop;
+    if idle.id is null
+        or exists (
+            select from rejoinder.node as n
+             where n.name = any (nodes)
+               and (n.paused_at is not null or n.is_limited or n.takes > least_left * interval '1 millisecond')
+        )
+        or not exists (
+            select from rejoinder.process as p
+             where p.id = idle.process and p.heartbeat_at > clock_timestamp() - interval '2 seconds'
+        )
+    then
+        return null;
+    end if;
+    return idle;
+end $$;
+
 -- A lane's attention, as session locks: 'eager' before it claims, 'idle' before its last look, 'full' when it has no slot
 -- left, stops, or is spare. To be called on a change only, on the session that claims.
 create function rejoinder.attend(lane integer, attention text) returns void
@@ -108,6 +149,29 @@ begin
         perform pg_advisory_unlock(rejoinder.lock_class('eager'), lane);
         perform pg_advisory_unlock(rejoinder.lock_class('idle'), lane);
     end case;
+end $$;
+
+-- Whether a lane of another process is eager for the same nodes.
+create function rejoinder.is_covered(lane integer) returns boolean
+language plpgsql as $$
+#variable_conflict use_column
+declare
+    other integer;
+begin
+    for other in
+        select l.id
+          from rejoinder.lane as mine
+          join rejoinder.lane as l on l.process <> mine.process
+         where mine.id = is_covered.lane
+           and l.nodes is not distinct from mine.nodes
+           and l.excluding is not distinct from mine.excluding
+         order by l.id
+    loop
+        if not pg_try_advisory_xact_lock_shared(rejoinder.lock_class('eager'), other) then
+            return true;
+        end if;
+    end loop;
+    return false;
 end $$;
 
 -- The nodes that a lane serves, by name.
@@ -218,7 +282,8 @@ end $$;
 -- ------------------------------------------------------------------------------------------------ processes
 
 -- Registers a process on the session that stands for it: holds its "alive" lock for as long as the session lasts.
--- "lanes" is [{"nodes": [..] | null, "excluding": [..] | null, "slots": n}, ..]; their ids come back in that order.
+-- "lanes" is [{"nodes": [..] | null, "excluding": [..] | null, "slots": n, "max_attempts": n, "at_most_once": b}, ..]; their
+-- ids come back in that order.
 -- With the id of an earlier registration the process takes that up again, after a lost connection. Behind a transaction
 -- pooler there is no such session: then it takes no lock, which would stay with whoever has the connection next.
 create function rejoinder.register(
@@ -252,14 +317,16 @@ begin
     delete from rejoinder.lane as l where l.process = registered;
     lane_ids := '{}';
     for lane in select value from jsonb_array_elements(lanes) loop
-        insert into rejoinder.lane (process, nodes, excluding, slots)
+        insert into rejoinder.lane (process, nodes, excluding, slots, max_attempts, at_most_once)
         values (
             registered,
             case when jsonb_typeof(lane -> 'nodes') = 'array'
                 then array(select jsonb_array_elements_text(lane -> 'nodes')) end,
             case when jsonb_typeof(lane -> 'excluding') = 'array'
                 then array(select jsonb_array_elements_text(lane -> 'excluding')) end,
-            (lane ->> 'slots')::integer
+            (lane ->> 'slots')::integer,
+            coalesce((lane ->> 'max_attempts')::smallint, 3),
+            coalesce((lane ->> 'at_most_once')::boolean, false)
         )
         returning id into lane_id;
         lane_ids := lane_ids || lane_id;
@@ -331,6 +398,9 @@ begin
          where p.maintains and p.stopped_at is null and p.heartbeat_at > clock_timestamp() - interval '5 seconds'
     ));
     spare := busy = 0 and rejoinder.is_spare(process);
+    update rejoinder.lane as l
+       set is_spare = heartbeat.spare
+     where l.process = heartbeat.process and l.is_spare <> heartbeat.spare;
     draining := coalesce(draining, false);
     refused := array(select n.name from rejoinder.node as n where n.paused_at is not null and not n.waits);
 end $$;

@@ -1,11 +1,24 @@
 -- The path of an event: enqueue, claim, answer, results; and off the path: held, release, abandon, replied.
 
--- Inserts a batch. Enqueueing an event again is harmless, whatever has become of it in the meantime.
+-- How a worker is told of an event that has been claimed for it: 'grant', then lane, id, place, milliseconds left and the
+-- lengths in bytes of endpoint, node and trace, each after a space; and after a colon these three and the payload.
+create function rejoinder.grant_of(
+    lane integer, id uuid, place bigint, time_left interval, endpoint text, node text, trace text, payload json
+) returns text
+language sql stable parallel safe as $$ -- as the cast of json is: were it immutable it would not be inlined
+select 'grant ' || lane::text || ' ' || id::text || ' ' || place::text
+    || ' ' || (extract(epoch from time_left) * 1000)::integer::text
+    || ' ' || octet_length(endpoint)::text || ' ' || octet_length(node)::text || ' ' || coalesce(octet_length(trace), 0)::text
+    || ':' || endpoint || node || coalesce(trace, '') || payload::text
+$$;
+
+-- Inserts a batch. Enqueueing an event again is harmless, whatever has become of it in the meantime. With a lane, which
+-- idle_lane() has found, it claims the events for that at once, and hands them to its worker with a notification each.
 -- time_left is in milliseconds: the deadline is reckoned on the database's clock alone. "ago" is how many microseconds ago
 -- each was received, "traces" the traceparent (W3C Trace Context) that it goes on with; both are for those who look.
 create function rejoinder.enqueue(
     ingress integer, ids uuid[], endpoints text[], nodes text[], time_left integer[], payloads json[],
-    ago integer[] default null, traces text[] default null
+    ago integer[] default null, traces text[] default null, lane rejoinder.lane default null
 ) returns void
 language plpgsql
 set enable_seqscan = off
@@ -17,6 +30,7 @@ as $$
 #variable_conflict use_column
 declare
     started constant timestamptz := clock_timestamp();
+    granted integer;
 begin
     perform set_config('synchronous_commit', 'off', true);
     if exists (
@@ -32,20 +46,47 @@ begin
           from unnest(ids, endpoints, nodes, time_left, payloads, ago, traces)
                as u (id, endpoint, node, time_left, payload, ago, trace)
             on conflict do nothing
-        returning id, deadline, endpoint, node
+        returning id, deadline, endpoint, node, trace, payload
+    ), entered as (
+        insert into rejoinder.live (
+            id, enqueued_at, deadline, ingress, endpoint, node, worker, claimed_at, attempt, max_attempts
+        )
+        select new.id, started, new.deadline, enqueue.ingress, new.endpoint, new.node, lane.process,
+               case when lane.process is not null then started end, case when lane.process is null then 0 else 1 end,
+               coalesce(lane.max_attempts, 3)
+          from new
+        returning id, place
     )
-    insert into rejoinder.live (id, enqueued_at, deadline, ingress, endpoint, node)
-    select new.id, started, new.deadline, enqueue.ingress, new.endpoint, new.node
-      from new;
+    select count(
+               pg_notify(
+                   rejoinder.channel(lane.process),
+                   rejoinder.grant_of(lane.id, new.id, entered.place, new.deadline - started, new.endpoint, new.node,
+                                      new.trace, new.payload)
+               )
+           )
+      into granted
+      from new
+      join entered on entered.id = new.id
+     where lane.process is not null;
 end $$;
 
--- What an ingress calls: enqueue(), and when that has committed wake(), in one round trip and one statement.
+-- What an ingress calls, in one round trip and one statement: enqueue(), and when that has committed wake(); or, where a
+-- lane lies idle, enqueue() for that one. A notification has at most 7,999 bytes, and an idle lane is no place for many.
 create procedure rejoinder.enqueue_and_wake(
     ingress integer, ids uuid[], endpoints text[], nodes text[], time_left integer[], payloads json[],
     ago integer[] default null, traces text[] default null
 )
 language plpgsql as $$
+declare
+    lane rejoinder.lane;
 begin
+    if cardinality(ids) <= 4 and pg_column_size(payloads) <= 6500 then
+        lane := rejoinder.idle_lane(nodes, (select min(t) from unnest(time_left) as t));
+        if lane.id is not null then
+            perform rejoinder.enqueue(ingress, ids, endpoints, nodes, time_left, payloads, ago, traces, lane);
+            return;
+        end if;
+    end if;
     perform rejoinder.enqueue(ingress, ids, endpoints, nodes, time_left, payloads, ago, traces);
     commit;
     perform rejoinder.wake(array(select distinct n from unnest(nodes) as n));
@@ -69,10 +110,13 @@ end $$;
 -- that. It is in every row; where nothing was granted, in one row without an id.
 --
 -- With "attention", the lane changes that first, as by attend(): one statement less for each event of a quiet queue.
+--
+-- "waiting" are the milliseconds that an event must have waited to be taken. A lane that becomes idle while another is eager
+-- for the same nodes takes what has waited for 100: the rest the other will claim, in larger batches than two would.
 create function rejoinder.claim(
     worker integer, nodes text[], max integer, after bigint default 0, excluding text[] default null,
     max_attempts integer default 3, at_most_once boolean default false, lane integer default null,
-    attention text default null
+    attention text default null, waiting integer default 0
 ) returns table (
     id uuid, place bigint, attempt smallint, time_left integer, ingress integer, endpoint text, node text, payload json,
     newest boolean, retry_in integer, trace text, waited integer
@@ -93,10 +137,15 @@ declare
     last uuid;
     is_late boolean;
     has_limits boolean;
+    youngest timestamptz;
 begin
     if attention is not null then
         perform rejoinder.attend(lane, attention);
+        if attention = 'idle' and rejoinder.is_covered(lane) then
+            waiting := greatest(waiting, 100);
+        end if;
     end if;
+    youngest := started - waiting * interval '1 millisecond';
     -- A crash of the database must not forget the start of an event that may be started once only.
     if at_most_once then
         perform rejoinder.commit_durably(true);
@@ -117,6 +166,7 @@ begin
                    and l.node = served.node
                    and l.place >= claim.after
                    and l.deadline > started + coalesce(known.takes, '0')
+                   and l.enqueued_at <= youngest
                  order by l.place
                  limit claim.max
                    for update skip locked
@@ -142,6 +192,7 @@ begin
                        and l.node = served.node
                        and l.place >= claim.after
                        and l.deadline > started + coalesce(known.takes, '0')
+                       and l.enqueued_at <= youngest
                      order by l.place desc
                      limit claim.max
                        for update skip locked

@@ -13,12 +13,12 @@ as $$
 declare
     may_call constant jsonb := '{
         "rejoinder_ingress": [
-            "enqueue_and_wake", "enqueue", "wake", "results", "abandon", "replied", "unserved", "life",
+            "enqueue_and_wake", "enqueue", "idle_lane", "wake", "results", "abandon", "replied", "unserved", "life",
             "register", "heartbeat", "deregister", "note_incidents", "recover", "tidy", "channel", "vitals", "definitions",
             "glance", "minutes", "sight"
         ],
         "rejoinder_worker": [
-            "claim", "attend", "pass_on", "high_water", "answer_and_settle", "answer", "record", "tell", "settle", "wake",
+            "claim", "attend", "is_covered", "pass_on", "high_water", "answer_and_settle", "answer", "record", "tell", "settle", "wake",
             "held", "release", "register", "heartbeat", "deregister", "note_incidents", "recover", "tidy", "channel", "definitions"
         ],
         "rejoinder_operator": [
