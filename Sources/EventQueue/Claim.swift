@@ -35,14 +35,7 @@ package enum AttemptOutcome: Sendable, Hashable {
     case retry(code: String, error: String)
     /// The deadline passed.
     case expired
-    /// Not started: given back, the attempt refunded.
-    case released
 
     /// The event is queued again.
-    var goesBack: Bool {
-        switch self {
-        case .retry, .released: true
-        case .answered, .failed, .expired: false
-        }
-    }
+    var goesBack: Bool { if case .retry = self { true } else { false } }
 }

@@ -66,7 +66,7 @@ extension PostgresCall {
         worker: Int32,
         _ outcomes: [WorkerTable.Told]
     ) -> [PostgresCall] {
-        let queuedAgain = outcomes.lazy.filter { $0.outcome.isRetry }.map(\.claim.node)
+        let queuedAgain = outcomes.lazy.filter { $0.outcome.goesBack }.map(\.claim.node)
         return [.answer(worker: worker, outcomes)] + (queuedAgain.isEmpty ? [] : [.wake(Array(queuedAgain))])
     }
 
@@ -99,7 +99,6 @@ extension AttemptOutcome {
         case .failed: "failed"
         case .retry: "retry"
         case .expired: "expired"
-        case .released: "released"
         }
     }
 
@@ -111,11 +110,7 @@ extension AttemptOutcome {
         switch self {
         case .failed(let code, let error), .retry(let code, let error): (code, error)
         case .expired: ("expired", nil)
-        case .answered, .released: nil
+        case .answered: nil
         }
-    }
-
-    fileprivate var isRetry: Bool {
-        if case .retry = self { true } else { false }
     }
 }

@@ -11,15 +11,14 @@ extension WorkerQueue {
         on connection: isolated PostgresConnection
     ) throws(PostgresError) -> [Claim] {
         let worker = registration.process
-        let released = trip.outcomes.filter { $0.outcome == .released }.map(\.claim)
-        let outcomes = trip.outcomes.filter { $0.outcome != .released }
+        let outcomes = trip.outcomes
         let now = ContinuousClock.now
 
         var calls: [PostgresCall] = []
         if !outcomes.isEmpty {
             calls += PostgresCall.concluding(worker: worker, outcomes)
         }
-        if !released.isEmpty { calls.append(.release(worker: worker, released.map { ($0.id, $0.place) })) }
+        if !trip.releases.isEmpty { calls.append(.release(worker: worker, trip.releases.map { ($0.id, $0.place) })) }
         let highWaterAt = self.isSampleDue(for: trip, at: now) ? calls.count : nil
         if highWaterAt != nil { calls.append(PostgresCall(Statements.highWater)) }
         var claimAt: [Int?] = []

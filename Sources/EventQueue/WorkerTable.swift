@@ -8,11 +8,13 @@ struct WorkerTable: Sendable {
     /// What one round trip carries.
     struct Trip: Sendable {
         var outcomes: [Told] = []
+        /// What is given back untouched, the attempt refunded.
+        var releases: [Claim] = []
         /// There are outcomes that are to be told apart from the trips.
         var leavesOutcomes = false
         var steps: [(lane: Int, step: LaneMachine.Step)] = []
 
-        var isEmpty: Bool { self.outcomes.isEmpty && self.steps.isEmpty }
+        var isEmpty: Bool { self.outcomes.isEmpty && self.releases.isEmpty && self.steps.isEmpty }
 
         /// Nothing but a look whether there is something after all.
         var isQuiet: Bool { self.outcomes.isEmpty && self.steps.allSatisfy { $0.step.attend == nil } }
@@ -39,6 +41,7 @@ struct WorkerTable: Sendable {
     var marks: [LowWaterMark]
     private var held: [EventID: Claim] = [:]
     private var outcomes: Deque<Told> = []
+    private var releases: [Claim] = []
     private var teller = Teller.away
     /// The lanes that look again some time, for what a limit held back.
     private var looking: Set<Int> = []
@@ -51,7 +54,9 @@ struct WorkerTable: Sendable {
     }
 
     /// Nothing is held, and every outcome has been taken.
-    var isIdle: Bool { self.held.isEmpty && self.outcomes.isEmpty && self.beingTold.isEmpty }
+    var isIdle: Bool {
+        self.held.isEmpty && self.outcomes.isEmpty && self.releases.isEmpty && self.beingTold.isEmpty
+    }
 
     /// Whether this claim is held, or its outcome on the way.
     func knows(_ id: EventID, place: Int64) -> Bool {
@@ -71,7 +76,7 @@ struct WorkerTable: Sendable {
     /// - Returns: whether it is to run; else it is given back with the next trip.
     mutating func granted(_ claim: Claim) -> Bool {
         guard self.lanes[claim.lane].granted() else {
-            self.outcomes.append((claim, .released, nil))
+            self.releases.append(claim)
             return false
         }
         self.held[claim.id] = claim
@@ -93,8 +98,9 @@ struct WorkerTable: Sendable {
         case .idle: trip.outcomes = self.tellsApart ? [] : self.takeOutcomes()
         case .telling: break
         }
+        swap(&trip.releases, &self.releases)
         // What goes back to the queue may be for a lane here, which the database won't wake on its own worker's behalf.
-        if trip.outcomes.contains(where: { $0.outcome.goesBack }) { self.woken() }
+        if !trip.releases.isEmpty || trip.outcomes.contains(where: { $0.outcome.goesBack }) { self.woken() }
         // Nor for what a limit lets through when one has ended.
         if !trip.outcomes.isEmpty { for lane in self.looking { self.lanes[lane].polled() } }
         for lane in self.lanes.indices {
@@ -106,6 +112,7 @@ struct WorkerTable: Sendable {
     /// A trip failed before its end: its outcomes go back, to be sent again.
     mutating func returned(_ trip: Trip) {
         self.outcomes.prepend(contentsOf: trip.outcomes)
+        self.releases.insert(contentsOf: trip.releases, at: 0)
     }
 
     /// An answer waited for the disk for so many per cent of its time.

@@ -96,7 +96,7 @@ public struct HandlerTest: Sendable {
             return .failure(BotBreak(.invalidReply, error))
         case .failed(_, let error), .retry(_, let error): return .failure(BotBreak(.handlerFailed, error))
         // Only a worker's queue gives events back.
-        case .expired, .released: return .failure(BotBreak(.noReply, "there was no reply before the deadline"))
+        case .expired: return .failure(BotBreak(.noReply, "there was no reply before the deadline"))
         case nil: return .failure(BotBreak(.hungUp, "the caller has hung up"))
         }
     }
@@ -109,7 +109,7 @@ extension HandlerResult.Attempt {
             switch end.outcome {
             case .answered, .failed("refused", _): nil
             case .failed(let code, _), .retry(let code, _): code
-            case .expired, .released: BotBreak.Code.noReply.rawValue
+            case .expired: BotBreak.Code.noReply.rawValue
             case nil: BotBreak.Code.hungUp.rawValue
             }
         self.duration = end.duration

@@ -19,7 +19,6 @@ final class HandlerMetrics: Sendable {
         case .answered: return "answered"
         case .failed(let code, _), .retry(let code, _): return code
         case .expired: return "late"
-        case .released: return "released"
         }
     }
 }

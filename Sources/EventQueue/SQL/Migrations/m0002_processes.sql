@@ -92,9 +92,10 @@ end $$;
 
 -- An idle lane that can be handed a few events of these nodes as they are enqueued, which spares it the claim: the first in
 -- wake()'s order that serves them all. None where an eager lane will claim them, where the lane's handlers run at most once
--- (their claim must be durable), where a node is paused or limited, or usually takes longer than is left ("least_left", in
--- milliseconds); and none that may hang: its process has not beaten for two seconds.
-create function rejoinder.idle_lane(nodes text[], least_left integer) returns rejoinder.lane
+-- (their claim must be durable), where a node is paused or limited, or usually takes longer than is left ("time_left", in
+-- milliseconds), or a payload is too long for a notification, which has at most 7,999 bytes; and none that may hang: its
+-- process has not beaten for two seconds.
+create function rejoinder.idle_lane(nodes text[], time_left integer[], payloads json[]) returns rejoinder.lane
 language plpgsql as $$
 #variable_conflict use_column
 declare
@@ -119,8 +120,12 @@ begin
         or exists (
             select from rejoinder.node as n
              where n.name = any (nodes)
-               and (n.paused_at is not null or n.is_limited or n.takes > least_left * interval '1 millisecond')
+               and (
+                   n.paused_at is not null or n.is_limited
+                   or n.takes > (select min(t) from unnest(time_left) as t) * interval '1 millisecond'
+               )
         )
+        or (select max(octet_length(p::text)) from unnest(payloads) as p) > 6500
         or not exists (
             select from rejoinder.process as p
              where p.id = idle.process and p.heartbeat_at > clock_timestamp() - interval '2 seconds'

@@ -71,7 +71,8 @@ begin
 end $$;
 
 -- What an ingress calls, in one round trip and one statement: enqueue(), and when that has committed wake(); or, where a
--- lane lies idle, enqueue() for that one. A notification has at most 7,999 bytes, and an idle lane is no place for many.
+-- lane lies idle, enqueue() for that one. For more than a few a claim costs less than their notifications, and an idle lane may
+-- have fewer slots.
 create procedure rejoinder.enqueue_and_wake(
     ingress integer, ids uuid[], endpoints text[], nodes text[], time_left integer[], payloads json[],
     ago integer[] default null, traces text[] default null
@@ -80,8 +81,8 @@ language plpgsql as $$
 declare
     lane rejoinder.lane;
 begin
-    if cardinality(ids) <= 4 and pg_column_size(payloads) <= 6500 then
-        lane := rejoinder.idle_lane(nodes, (select min(t) from unnest(time_left) as t));
+    if cardinality(ids) <= 16 then
+        lane := rejoinder.idle_lane(nodes, time_left, payloads);
         if lane.id is not null then
             perform rejoinder.enqueue(ingress, ids, endpoints, nodes, time_left, payloads, ago, traces, lane);
             return;
