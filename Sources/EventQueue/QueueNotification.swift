@@ -87,7 +87,9 @@ enum QueueNotification: Sendable, Hashable {
         else { return nil }
         let lengths = fields[4...].compactMap { Int(Substring($0)) }
         var rest = text[text.index(after: colon)...]
-        guard lengths.count == 3, lengths.allSatisfy({ $0 >= 0 }), lengths.reduce(0, +) <= rest.count else { return nil }
+        guard lengths.count == 3, lengths.allSatisfy({ $0 >= 0 }), lengths.reduce(0, +) <= rest.count else {
+            return nil
+        }
         let texts = lengths.map { length in
             defer { rest = rest.dropFirst(length) }
             return String(Substring(rest.prefix(length)))

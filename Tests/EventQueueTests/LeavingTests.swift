@@ -35,22 +35,6 @@ struct LeavingTests {
         }
     }
 
-    @Test("what it gives back untouched is answered by another in the same attempt")
-    func release() async throws {
-        try await Rig.run { rig in
-            let first = RunningWorker(rig.database) { _ in .released }
-            try await eventually("the worker is ready") { first.queue.isReady }
-            let outcome = Task { await rig.outcome() }
-            try await eventually("it has given the event back") {
-                try await rig.database.query("select 'x' from rejoinder.event where place > 1") == [["x"]]
-            }
-            await first.stop()
-            try await rig.withWorker { _ in
-                #expect(await outcome.value == .answered(Array("\"hello\"".utf8), attempt: 1))
-            }
-        }
-    }
-
     @Test("one that vanishes in the middle is replaced by another, which runs its events again")
     func vanished() async throws {
         try await Rig.run { rig in

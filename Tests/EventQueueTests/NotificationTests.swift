@@ -21,6 +21,39 @@ struct NotificationTests {
         #expect(QueueNotification(payload: "cancel \(Self.id.description.uppercased())") == .cancel(Self.id))
     }
 
+    @Test(
+        "a worker is handed an event, byte for byte",
+        arguments: [
+            ("/webhook", "node", nil, "{}"), ("/a b", "näm:e 7", "00-0af7-01", #"{"a": ":\u001e"}"#),
+            ("", "", nil, " 1 "),
+        ]
+    )
+    func grant(endpoint: String, node: String, trace: String?, payload: String) {
+        let lengths = "\(endpoint.utf8.count) \(node.utf8.count) \(trace?.utf8.count ?? 0)"
+        let grant = QueueNotification.Grant(
+            lane: 7,
+            id: Self.id,
+            place: 1 << 40,
+            timeLeft: .milliseconds(-5),
+            endpoint: endpoint,
+            node: node,
+            trace: trace,
+            payload: Array(payload.utf8)
+        )
+        let text = "grant 7 \(Self.id) \(1 << 40) -5 \(lengths):\(endpoint)\(node)\(trace ?? "")\(payload)"
+        #expect(QueueNotification(payload: text) == .grant(grant))
+    }
+
+    @Test(
+        "what is no grant is left alone",
+        arguments: [
+            "", " ", " 7", " 7 x 1 1 0 0 0:", " 7 \(id) 1 1 0 0:", " 7 \(id) 1 1 0 9 0:{}", " 7 \(id) 1 1 -1 0 0:{}",
+        ]
+    )
+    func noGrant(_ text: String) {
+        #expect(QueueNotification(payload: "grant" + text) == nil)
+    }
+
     @Test("an ingress is told of many events at once, with their answers where those are there")
     func done() throws {
         let settled = try self.settled(

@@ -134,11 +134,8 @@ struct WorkerTableTests {
         #expect(table.nextTrip().steps.map(\.lane) == [0, 1])
     }
 
-    @Test(
-        "what goes back to the queue makes its own worker look again: the database doesn't call a lane of the caller",
-        arguments: [AttemptOutcome.retry(code: "again", error: ""), .released]
-    )
-    func ownRetry(outcome: AttemptOutcome) {
+    @Test("what goes back to the queue makes its own worker look again: the database doesn't call a lane of the caller")
+    func ownRetry() {
         var table = self.table(slots: 2)
         let claim = Claim.sample(place: 1)
         _ = table.nextTrip()
@@ -148,11 +145,44 @@ struct WorkerTableTests {
             table.claimed([], lane: 0)
         }
         #expect(table.nextTrip().isEmpty)
-        table.finished(claim, outcome)
+        table.finished(claim, .retry(code: "again", error: ""))
         table.lanes[0].slotFreed()
         let trip = table.nextTrip()
         #expect(trip.outcomes.count == 1)
         #expect(trip.steps.map(\.step) == [LaneMachine.Step(claim: 2)])
+    }
+
+    @Test(
+        "what was claimed for a lane as it was enqueued takes a slot; what finds none is given back, also after a failure"
+    )
+    func grants() {
+        var table = self.table(slots: 2)
+        _ = table.nextTrip()
+        table.claimed([], lane: 0)
+        let claims = (1...3).map { Claim.sample(place: $0) }
+        #expect(claims.map { table.granted($0) } == [true, true, false])
+        #expect(table.knows(claims[1].id, place: 2))
+        #expect(!table.knows(claims[2].id, place: 3))
+        #expect(!table.isIdle)
+        let trip = table.nextTrip()
+        #expect(trip.releases.map(\.place) == [3])
+        #expect(trip.outcomes.isEmpty)
+        #expect(trip.steps.map(\.step) == [LaneMachine.Step(attend: .full, passesOn: true)])
+        table.returned(trip)
+        #expect(table.nextTrip().releases.map(\.place) == [3])
+        for claim in claims[..<2] { table.finished(claim, .expired) }
+        #expect(!table.isIdle)
+        #expect(table.nextTrip().outcomes.map(\.claim.place) == [1, 2])
+        #expect(table.isIdle)
+    }
+
+    @Test("a worker that drains gives back what is claimed for it meanwhile")
+    func grantWhileDraining() {
+        var table = self.table(slots: 2)
+        table.drain()
+        #expect(!table.granted(Claim.sample(place: 1)))
+        #expect(table.nextTrip().releases.map(\.place) == [1])
+        #expect(table.isIdle)
     }
 
     @Test("a poll makes every lane that sleeps look again, without a change of locks")
@@ -166,7 +196,7 @@ struct WorkerTableTests {
         table.polled()
         let trip = table.nextTrip()
         #expect(trip.steps.map(\.lane) == [0, 1])
-        #expect(trip.steps.allSatisfy { $0.step == LaneMachine.Step(claim: 2) })
+        #expect(trip.steps.allSatisfy { $0.step == LaneMachine.Step(claim: 2, isBackstop: true) })
     }
 
     @Test("where the disk is slow, outcomes are told apart from the trips, and come back when that fails")
