@@ -57,7 +57,7 @@ struct StatementTests {
         "note_incidents": ("{integer,text[],text[],text[],integer[],integer[]}", "void"),
         "overview": (
             "{}",
-            "text,bigint,bigint,double precision,bigint,bigint,bigint,bigint,bigint,bigint,"
+            "text,bigint,bigint,double precision,bigint,bigint,bigint,bigint,bigint,bigint,bigint,bigint,"
                 + "double precision,double precision,double precision"
         ),
         "pass_on": ("{integer,bigint}", "integer"),

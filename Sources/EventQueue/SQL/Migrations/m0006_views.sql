@@ -123,6 +123,8 @@ with live as (
            count(*) filter (where f.state = 'failed') as failed_hour,
            count(*) filter (where f.state = 'expired' and f.last_minute) as expired_minute,
            count(*) filter (where f.state = 'expired') as expired_hour,
+           count(*) filter (where f.state = 'cancelled' and f.last_minute) as cancelled_minute,
+           count(*) filter (where f.state = 'cancelled') as cancelled_hour,
            percentile_cont(array[0.5, 0.95, 0.99]) within group (order by f.milliseconds)
                filter (where f.state = 'answered') as percentiles
       from finished as f
@@ -138,6 +140,8 @@ select n.name as node,
        coalesce(c.failed_hour, 0) as failed_hour,
        coalesce(c.expired_minute, 0) as expired_minute,
        coalesce(c.expired_hour, 0) as expired_hour,
+       coalesce(c.cancelled_minute, 0) as cancelled_minute,
+       coalesce(c.cancelled_hour, 0) as cancelled_hour,
        round(c.percentiles[1]::numeric, 1) as p50_ms,
        round(c.percentiles[2]::numeric, 1) as p95_ms,
        round(c.percentiles[3]::numeric, 1) as p99_ms
@@ -156,6 +160,8 @@ comment on column rejoinder.overview.failed_minute is 'Failed (or refused by the
 comment on column rejoinder.overview.failed_hour is 'Failed (or refused by the handler) in the last hour.';
 comment on column rejoinder.overview.expired_minute is 'Expired in the last minute: no answer before the deadline.';
 comment on column rejoinder.overview.expired_hour is 'Expired in the last hour: no answer before the deadline.';
+comment on column rejoinder.overview.cancelled_minute is 'Cancelled in the last minute: nobody waited any more, no worker served it, or an operator''s doing.';
+comment on column rejoinder.overview.cancelled_hour is 'Cancelled in the last hour, likewise.';
 comment on column rejoinder.overview.p50_ms is 'Median time from enqueue to answer in the last hour, milliseconds.';
 comment on column rejoinder.overview.p95_ms is '95th percentile of the same.';
 comment on column rejoinder.overview.p99_ms is '99th percentile of the same.';
