@@ -239,7 +239,7 @@ struct RoleTests {
             let plan = try await connection.query(
                 """
                 explain (verbose)
-                select rejoinder.record(u.id, 1::smallint, u.answer), rejoinder.channel(u.n)
+                select rejoinder.record(u.id, 1::smallint, u.n, u.answer), rejoinder.channel(u.n)
                   from unnest('{}'::uuid[], '{}'::json[], '{}'::integer[]) as u (id, answer, n)
                 """
             ).flatMap { $0.compactMap(\.self) }.joined(separator: "\n")

@@ -67,7 +67,7 @@ struct StatementTests {
         "register": ("{text,text,text,integer,text,jsonb,integer,boolean}", "integer,integer[]"),
         "release": ("{integer,uuid[],bigint[]}", "integer"),
         "replied": ("{integer,uuid[],integer[],integer[]}", "void"),
-        "results": ("{uuid[]}", "uuid,text,smallint,text,json"),
+        "results": ("{uuid[]}", "uuid,text,smallint,text,json,integer"),
         "resume": ("{text,text,text}", "text"),
         "retry": (#"{text,text,text,"double precision"}"#, "text"),
         "secure": ("{}", "text[]"),
