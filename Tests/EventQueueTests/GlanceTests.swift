@@ -85,7 +85,7 @@ struct GlanceTests {
             #expect(glance.live[0].worker?.contains("(\(worker.process))") == true && glance.live[1].worker == nil)
             #expect(nodes["a"]?.longest != nil && nodes["b"]?.longest == nil)
             #expect(glance.steered.map(\.action) == ["limit", "pause", "cancel"])
-            #expect(glance.incidents.isEmpty && glance.snapshot == nil)
+            #expect(glance.incidents.isEmpty && glance.snapshot == nil && glance.seesSnapshots)
             let sight = try await reader.sight(of: ids[3])
             #expect(sight?.state == "cancelled" && sight?.node == "b")
             let none = try await reader.sight(of: EventID())

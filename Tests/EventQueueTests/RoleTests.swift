@@ -57,6 +57,7 @@ struct RoleTests {
         ("select rejoinder.give_up('{}', true)::text", []),
         ("select rejoinder.bury(0)::text", []),
         ("select rejoinder.secure()::text", []),
+        ("select rejoinder.sees_snapshots()::text", [.operator, .reader]),
         ("create table rejoinder.other ()", []),
         ("insert into rejoinder.migration values (99, 'x', 'x')", []),
         ("select name from rejoinder.migration", Set(QueueRole.allCases)),

@@ -323,7 +323,8 @@ comment on column rejoinder.incidents.processes is 'The processes that it happen
 comment on column rejoinder.incidents.advice is 'What it means, and what to do.';
 
 -- The open transactions that hold back the database's cleaning up, oldest first; of two-phase ones that are prepared, "state"
--- says so, and "login" is their owner. What other logins do is only seen by a member of pg_read_all_stats.
+-- says so, and "login" is their owner. What other logins do is only seen where the schema's owner is a member of
+-- pg_read_all_stats: see sees_snapshots().
 create function rejoinder.snapshots()
 returns table (open_for interval, pid integer, login text, application text, state text)
 language plpgsql stable as $$
@@ -347,6 +348,14 @@ begin
          order by held.since;
 end $$;
 comment on function rejoinder.snapshots is 'The open transactions that hold back cleaning up, oldest first; end one by pg_terminate_backend(pid).';
+
+-- Whether snapshots() sees the transactions of all logins, and not of the schema's owner alone.
+create function rejoinder.sees_snapshots() returns boolean
+language plpgsql stable as $$
+begin
+    return pg_has_role('pg_read_all_stats', 'usage');
+end $$;
+comment on function rejoinder.sees_snapshots is 'Whether snapshots() sees all logins'' transactions; else: grant pg_read_all_stats to the schema''s owner.';
 
 -- The queue's vital figures, for metrics: a name, or a name and a label, of which node, and the value. A further row needs no
 -- newer client. Nodes are those with live events, those that a worker names, and the first 500 that were ever called.
@@ -405,7 +414,9 @@ begin
     return query
         select 'rejoinder_oldest_snapshot_age_seconds', null::text,
                coalesce(max(extract(epoch from held.open_for)), 0)::double precision
-          from rejoinder.snapshots() as held;
+          from rejoinder.snapshots() as held
+        -- What can't be seen is not 0. An old one that is seen counts all the same.
+        having rejoinder.sees_snapshots() or max(held.open_for) > interval '1 minute';
 end $$;
 comment on function rejoinder.vitals is 'The queue''s figures for metrics: what waits and runs, its age, workers by node, old snapshots.';
 

@@ -69,6 +69,7 @@ begin
               from rejoinder.snapshots() as held
              limit 1
         ),
+        'sees_snapshots', rejoinder.sees_snapshots(),
         'steered', (
             select coalesce(json_agg(a), '[]')
               from (
