@@ -27,6 +27,10 @@ struct ViewTests {
             #expect(silent == [])
             let views = try await database.query("select name from rejoinder.help where what = 'view'").flatMap(\.self)
             #expect(views == ["event", "help", "incidents", "nodes", "overview", "queue", "recent", "workers"])
+            let tables = try await database.query("select name from rejoinder.help where what = 'table'").flatMap(
+                \.self
+            )
+            #expect(tables == ["audit", "definition", "received", "setting"])
         }
     }
 

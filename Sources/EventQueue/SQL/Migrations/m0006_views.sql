@@ -461,7 +461,7 @@ select what, name, explanation
         select case c.relkind when 'v' then 1 else 2 end as part, case c.relkind when 'v' then 'view' else 'table' end as what,
                c.relname::text as name, obj_description(c.oid, 'pg_class') as explanation
           from pg_class as c
-         where c.relnamespace = 'rejoinder'::regnamespace and c.relkind in ('v', 'r')
+         where c.relnamespace = 'rejoinder'::regnamespace and c.relkind in ('v', 'r', 'p')
         union all
         select 3, case p.prokind when 'p' then 'procedure' else 'function' end,
                p.proname || '(' || pg_get_function_identity_arguments(p.oid) || ')',
