@@ -12,11 +12,18 @@ struct TraceTests {
                     let variables = environment.merging(["DATABASE_URL": database.url]) { $1 }
                     try await Program.with("ScriptedWorker", environment: variables) { _ in
                         let caller = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
-                        let answer = try await deployment.post(
+                        // So that it is in the queue for a while, and then claimed.
+                        try await database.query("select rejoinder.pause('echo', true)::text")
+                        async let answer = deployment.post(
                             Deployment.body("echo", ["id": "1"]),
                             headers: [("Content-Type", "application/json"), ("traceparent", caller)]
                         )
-                        #expect(answer.status == 200)
+                        try await deployment.eventually(
+                            "select queued::text from rejoinder.nodes where paused",
+                            is: "1"
+                        )
+                        try await database.query("select rejoinder.resume('echo')::text")
+                        #expect(try await answer.status == 200)
                         #expect(try await deployment.post([], signature: "sha1=00").status == 401)
                         var spans: [TraceExport.Span] = []
                         while spans.count < 7 {
@@ -63,7 +70,9 @@ struct TraceTests {
                         let parts = (answer.message ?? "").split(separator: "-").map(String.init)
                         try #require(parts.count == 4, "\(answer.body)")
                         var spans: [TraceExport.Span] = []
-                        while spans.count < 8 {
+                        while !["POST /webhook", "handle traced", "look up"].allSatisfy({ name in
+                            spans.contains { $0.name == name }
+                        }) {
                             spans += try TraceExport(decoding: try await collector.requests.next().body).spans
                         }
                         #expect(Set(spans.map(\.traceId)) == [parts[1]])
