@@ -314,13 +314,18 @@ let package = Package(
         ),
         .executableTarget(
             name: "ScriptedWorker",
-            dependencies: ["RejoinderWorker", .product(name: "Logging", package: "swift-log")],
+            dependencies: [
+                "RejoinderWorker", .product(name: "Logging", package: "swift-log"),
+                .product(name: "Tracing", package: "swift-distributed-tracing"),
+            ],
             path: "Tests/ScriptedWorker"
         ),
         .testTarget(
             name: "SystemTests",
             dependencies: [
-                "HaptikWebhook", "LocalPostgres", "ProductPriceWorker", "ScriptedWorker", "Settings", "Stage",
+                "HaptikWebhook", "LocalPostgres", "OrderWorker", "PostgresClient", "ProductPriceWorker",
+                "ScriptedWorker",
+                "Settings", "Stage",
                 "TestSupport", "rejoinder",
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "NIOCore", package: "swift-nio"),

@@ -95,6 +95,8 @@ def check_kubernetes():
             for version in KUBERNETES_VERSIONS:
                 validate(path, manifest, version)
     check_references(manifests)
+    check_availability(manifests)
+    check_operator(manifests)
     for resource in yaml.safe_load((KUBERNETES / "kustomization.yaml").read_text())["resources"]:
         expect((KUBERNETES / resource).exists(), f"kustomization.yaml: there is no {resource}")
     if shutil.which("kubectl"):
@@ -120,6 +122,50 @@ def check_references(manifests):
         selector = spec.get("podSelector", spec.get("selector", {}))
         labels = selector.get("matchLabels", selector)
         expect(any(labels.items() <= pod.items() for pod in pods), f"{name}: no pod has the labels {labels}")
+
+
+def check_availability(manifests):
+    """What keeps calls from failing while pods come and go."""
+    deployments = {m["metadata"]["name"]: m for m in manifests if m["kind"] == "Deployment"}
+    scaled = {m["spec"]["scaleTargetRef"]["name"] for m in manifests if m["kind"] == "HorizontalPodAutoscaler"}
+    for name, deployment in deployments.items():
+        template = deployment["spec"]["template"]
+        component = template["metadata"]["labels"]["app.kubernetes.io/component"]
+        for container in template["spec"]["containers"]:
+            check_probes(name, container)
+            stops = container.get("lifecycle", {}).get("preStop")
+            expect(stops or component != "ingress", f"{name}: has no preStop: proxies hear late that a pod goes")
+        budgets = [m for m in manifests if m["kind"] == "PodDisruptionBudget"
+                   and m["spec"]["selector"]["matchLabels"].items() <= template["metadata"]["labels"].items()]
+        expect(len(budgets) == 1, f"{name}: has {len(budgets)} disruption budgets, expected one")
+        rolling = deployment["spec"].get("strategy", {}).get("rollingUpdate", {})
+        expect(rolling.get("maxUnavailable") == 0, f"{name}: a rolling update takes pods away before others are ready")
+        if component == "worker":
+            expect(name in scaled, f"{name}: has no autoscaler")
+            expect("replicas" not in deployment["spec"], f"{name}: replicas are the autoscaler's to say")
+        else:
+            expect(deployment["spec"].get("replicas", 0) >= 2, f"{name}: one pod is none while it is restarted")
+    expect(scaled <= set(deployments), f"an autoscaler scales what there is not: {scaled - set(deployments)}")
+
+
+def check_probes(name, container):
+    ports = {port["name"] for port in container.get("ports", [])}
+    for probe, path in (("readinessProbe", "/health/ready"), ("livenessProbe", "/health/live")):
+        asked = container.get(probe, {}).get("httpGet", {})
+        expect(asked.get("path") == path, f"{name}: its {probe} does not ask {path}")
+        expect(asked.get("port") in ports, f"{name}: its {probe} asks a port that it does not name")
+
+
+def check_operator(manifests):
+    """Who may sign in to the dashboard may act there: with a login of the operator's, wherever there is a token."""
+    variables = {"REJOINDER_OPERATOR_TOKEN", "REJOINDER_OPERATOR_DATABASE_URL"}
+    ingress = next(m for m in manifests if m["kind"] == "Deployment" and m["metadata"]["name"] == "rejoinder-ingress")
+    given = {v["name"] for v in ingress["spec"]["template"]["spec"]["containers"][0]["env"]}
+    expect(variables <= given, f"ingress.yaml: lacks {variables - given}")
+    compose = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]["ingress"]["environment"]
+    expect(variables <= set(compose), f"docker-compose.yml: the ingress lacks {variables - set(compose)}")
+    written = set(re.findall(r"^#?(REJOINDER_OPERATOR_\w+)=", (SYSTEMD / "ingress.env").read_text(), re.MULTILINE))
+    expect(variables <= written, f"ingress.env: lacks {variables - written}")
 
 
 def check_pod(template, secrets):

@@ -10,7 +10,9 @@ struct InlineQueue: CallQueue {
 
     let isReady = true
 
-    func enter(_ event: NewEvent, onOutcome: @escaping @Sendable (Outcome) -> Void) { onOutcome(Self.outcome) }
+    func enter(_ event: NewEvent, onOutcome: @escaping @Sendable (Outcome, _ waited: Duration?) -> Void) {
+        onOutcome(Self.outcome, nil)
+    }
 
     func replied(to id: EventID, status: Int) {}
 

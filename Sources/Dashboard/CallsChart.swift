@@ -1,6 +1,6 @@
 /// Calls per second by outcome, a bar for each minute of the last hour: what its template shows.
 struct CallsChart: Sendable {
-    static let outcomes = ["answered", "failed", "expired", "cancelled"]
+    static let outcomes = ["answered", "failed", "expired", "cancelled", "refused"]
     static let height = 100.0
 
     struct Bar: Sendable {

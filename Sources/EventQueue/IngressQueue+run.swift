@@ -104,6 +104,7 @@ extension IngressQueue: Service {
                 self.finish(
                     CollectionOfOne(event.id),
                     .answered(answer.bytes, attempt: answer.attempt),
+                    waited: answer.waited,
                     abandoningAs: nil
                 )
             } else {
@@ -181,7 +182,8 @@ extension IngressQueue: Service {
                 case "cancelled": rows.optionalString(row, 3) == "paused" ? .paused : .cancelled
                 default: .failed(code: rows.optionalString(row, 3) ?? "handler_failed", attempt: attempt)
                 }
-            self.finish(CollectionOfOne(EventID(rows.uuid(row, 0))), outcome, abandoningAs: nil)
+            let waited = rows.optionalInteger(row, 5, as: Int32.self).map { Duration.milliseconds($0) }
+            self.finish(CollectionOfOne(EventID(rows.uuid(row, 0))), outcome, waited: waited, abandoningAs: nil)
         }
     }
 

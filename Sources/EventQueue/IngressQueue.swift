@@ -22,7 +22,8 @@ package final class IngressQueue: Sendable {
         package init() {}
     }
 
-    typealias Waiter = @Sendable (Outcome) -> Void
+    /// How long the event was in the queue, up to its last attempt, is for those who look: nil where that is not known.
+    typealias Waiter = @Sendable (_ outcome: Outcome, _ waited: Duration?) -> Void
 
     struct State: Sendable {
         var table = WaiterTable<Waiter>()
@@ -73,10 +74,10 @@ package final class IngressQueue: Sendable {
     /// Hands the event in; `onOutcome` is called once, on any thread, at the latest a moment after the event's deadline.
     ///
     /// It must not block.
-    package func enter(_ event: NewEvent, onOutcome: @escaping @Sendable (Outcome) -> Void) {
+    package func enter(_ event: NewEvent, onOutcome: @escaping @Sendable (Outcome, _ waited: Duration?) -> Void) {
         let now = ContinuousClock.now
         if let since = self.connector.awaySince, now - since > self.limits.databaseWait {
-            return onOutcome(.unavailable)
+            return onOutcome(.unavailable, nil)
         }
         let refusal: Outcome? = self.state.withLock { state in
             guard !state.refused.contains(event.node) else { return .paused }
@@ -85,7 +86,7 @@ package final class IngressQueue: Sendable {
             state.table.enter(event, at: now, waiter: onOutcome)
             return nil
         }
-        if let refusal { return onOutcome(refusal) }
+        if let refusal { return onOutcome(refusal, nil) }
         self.deadlines.insert(event.id, at: event.deadline)
         self.signal.raise()
     }
@@ -108,11 +109,16 @@ package final class IngressQueue: Sendable {
         self.incidents.note(.call(code: code, node: node.map { NodeLabels.shared.label(of: $0) }))
     }
 
-    func finish(_ ids: some Sequence<EventID>, _ outcome: Outcome, abandoningAs reason: Abandonment?) {
+    func finish(
+        _ ids: some Sequence<EventID>,
+        _ outcome: Outcome,
+        waited: Duration? = nil,
+        abandoningAs reason: Abandonment?
+    ) {
         for id in ids {
             guard let waiter = self.state.withLock({ $0.table.leave(id, abandoningAs: reason) }) else { continue }
             QueueMetrics.ended(with: outcome, onOurPart: reason != nil)
-            waiter(outcome)
+            waiter(outcome, waited)
         }
         if reason != nil { self.signal.raise() }
     }

@@ -14,6 +14,8 @@ package struct QueueGlance: Sendable, Decodable {
     package let live: [Live]
     /// The oldest open transaction that holds back cleaning up, as far as the schema's owner sees it.
     package let snapshot: Snapshot?
+    /// Whether the schema's owner sees other logins' transactions.
+    package let seesSnapshots: Bool
     /// What operators did, newest first.
     package let steered: [Steered]
     /// What went wrong in the last hour beside the events, latest first.

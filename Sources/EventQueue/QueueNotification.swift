@@ -26,6 +26,8 @@ enum QueueNotification: Sendable, Hashable {
 
     struct Answer: Sendable, Hashable {
         let attempt: Int
+        /// In the queue, up to that attempt; nil when it was never claimed.
+        let waited: Duration?
         let bytes: [UInt8]
     }
 
@@ -70,12 +72,13 @@ enum QueueNotification: Sendable, Hashable {
     /// A record separator comes before each record (RFC 7464), and never in a JSON text.
     private static let separator: UInt8 = 0x1E
 
-    /// `ID`, or `ID ATTEMPT ANSWER`.
+    /// `ID`, or `ID ATTEMPT WAITED ANSWER`: waited in milliseconds, or `-`.
     private static func settled(_ record: Substring.UTF8View) -> Settled? {
-        let parts = record.split(separator: UInt8(ascii: " "), maxSplits: 2)
+        let parts = record.split(separator: UInt8(ascii: " "), maxSplits: 3)
         guard let id = parts.first.flatMap({ EventID(Substring($0)) }) else { return nil }
-        guard parts.count == 3, let attempt = Int(Substring(parts[1])) else { return Settled(id: id, answer: nil) }
-        return Settled(id: id, answer: Answer(attempt: attempt, bytes: Array(parts[2])))
+        guard parts.count == 4, let attempt = Int(Substring(parts[1])) else { return Settled(id: id, answer: nil) }
+        let waited = Int64(Substring(parts[2])).map { Duration.milliseconds($0) }
+        return Settled(id: id, answer: Answer(attempt: attempt, waited: waited, bytes: Array(parts[3])))
     }
 
     /// As `rejoinder.grant_of` writes it.

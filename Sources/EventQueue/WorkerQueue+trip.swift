@@ -102,6 +102,9 @@ extension WorkerQueue {
             )
         }
         if !claims.isEmpty { QueueMetrics.claimed.record(claims.count) }
+        if let tracer = self.tracer {
+            for case let trace? in claims.lazy.map(\.trace) { tracer.record("claim", of: trace, since: now) }
+        }
         // What was queued below the last that it found, it has taken; unless it took the newest.
         let isNewestFirst = rows.count > 0 && rows.bool(0, 8)
         let emptiedBelow = isNewestFirst ? nil : claims.lazy.map(\.place).max() ?? highWater

@@ -46,7 +46,7 @@ extension LocalPostgres {
         let arguments = [
             "--pgdata=\(folder.unfinishedData)", "--username=postgres", "--pwfile=\(passwordFile)",
             "--encoding=UTF8", "--no-locale", "--auth-local=trust", "--auth-host=scram-sha-256",
-            "--no-sync", "--no-instructions",
+            "--no-sync",
         ]
         try await Command(programs.initdb, arguments, as: user, detached: true).runOrThrow()
         try ClusterFolder.rename(folder.unfinishedData, to: folder.data)

@@ -32,8 +32,8 @@ struct CallChannel: ServerChildChannel {
             try operations.addHandler(
                 ConnectionGuard(limits: ConnectionGuard.Limits(self.options)) {
                     handler.hungUp()
-                } onRefusal: { [log = self.calls.log] problem in
-                    log.refused(problem, at: nil)
+                } onRefusal: { [log = self.calls.log] problem, time in
+                    log.refused(problem, at: nil, after: time)
                 }
             )
             try operations.addHandler(HTTPServerPipelineHandler())

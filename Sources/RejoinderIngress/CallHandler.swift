@@ -10,7 +10,6 @@ final class CallHandler: ChannelInboundHandler {
     private struct Call {
         let head: HTTPRequestHead
         let endpoint: Endpoint
-        let arrived: ContinuousClock.Instant
         var body: [UInt8] = []
     }
 
@@ -26,6 +25,7 @@ final class CallHandler: ChannelInboundHandler {
     private var state = State.idle
     /// Of the request that came last.
     private var endpoint: Endpoint?
+    private var arrived = ContinuousClock.now
     private var date = HTTPDate()
     /// The request's connection ends with its response.
     private var isLast = false
@@ -76,6 +76,7 @@ final class CallHandler: ChannelInboundHandler {
         self.tellsKeepAlive = head.version == .http1_0 && !self.isLast
         self.state = .skipping
         self.endpoint = nil
+        self.arrived = .now
         guard !fields.isFaulty else { return self.respond(context, .problem(.malformedHTTP, closing: true)) }
         guard let endpoint = self.calls.endpoint(of: head.uri) else {
             return self.respond(context, .problem(.notFound))
@@ -90,7 +91,7 @@ final class CallHandler: ChannelInboundHandler {
         guard !fields.isContentEncoded else {
             return self.respond(context, .problem(.contentEncoding, closing: true))
         }
-        var call = Call(head: head, endpoint: endpoint, arrived: .now)
+        var call = Call(head: head, endpoint: endpoint)
         if let length = fields.contentLength {
             guard length <= self.calls.bodyBytes else {
                 return self.respond(context, .problem(.bodyTooLarge, closing: true))
@@ -131,7 +132,7 @@ final class CallHandler: ChannelInboundHandler {
         self.giveBack()
         var event: NewEvent
         do throws(Calls.Refusal) {
-            event = try Calls.event(call.head, call.body, call.endpoint, arrived: call.arrived)
+            event = try Calls.event(call.head, call.body, call.endpoint, arrived: self.arrived)
         } catch {
             self.state = .idle
             return self.respond(context, .problem(error.problem, detail: error.detail))
@@ -145,14 +146,15 @@ final class CallHandler: ChannelInboundHandler {
     private func enter(_ event: NewEvent, _ endpoint: Endpoint, _ trace: CallTrace, _ context: ChannelHandlerContext) {
         let eventLoop = context.eventLoop
         let loopBound = NIOLoopBound((self, context, trace), eventLoop: eventLoop)
-        self.calls.queue.enter(event) { outcome in
+        self.calls.queue.enter(event) { outcome, waited in
+            let ended = ContinuousClock.now
             eventLoop.execute {
                 let (handler, context, trace) = loopBound.value
                 handler.state = .idle
-                let response = handler.calls.reply(to: event, endpoint, outcome, arrived: event.received)
+                let response = handler.calls.reply(to: event, endpoint, outcome, waited: waited)
                 handler.respond(context, response)
                 handler.calls.queue.replied(to: event.id, status: Int(response.status.code))
-                trace.end(status: Int(response.status.code))
+                trace.end(status: Int(response.status.code), since: ended)
             }
         }
     }
@@ -160,7 +162,9 @@ final class CallHandler: ChannelInboundHandler {
     // MARK: Response
 
     private func respond(_ context: ChannelHandlerContext, _ response: CallResponse) {
-        if let problem = response.refusal { self.calls.log.refused(problem, at: self.endpoint) }
+        if let problem = response.refusal {
+            self.calls.log.refused(problem, at: self.endpoint, after: .now - self.arrived)
+        }
         var response = response
         response.closes = response.closes || self.isLast
         self.isDone = response.closes

@@ -5,12 +5,11 @@ import Logging
 import NIOHTTP1
 import RejoinderMetrics
 import ServiceLifecycle
-import Synchronization
 
 /// What became of each call: counted, here and by the queue where there was no answer, and written as one line, of many a
 /// second only the first.
 ///
-/// A bot break has a line of its own already, a warning: it is counted here, and not written a second time.
+/// The line of a bot break is a warning, of which the first of each second are written as well: neither kind hides the other.
 final class CallLog: Sendable {
     private struct Kind: Equatable {
         let endpoint: String
@@ -18,80 +17,94 @@ final class CallLog: Sendable {
         let code: String
     }
 
+    /// What else is known of a call that became an event.
+    struct Ended {
+        /// In the queue, up to its last attempt; nil where that is not known.
+        var waited: Duration?
+        /// The last; nil where none is known.
+        var attempt: Int?
+        var error: String?
+    }
+
     /// What is measured of a node's calls.
     private struct NodeCalls: Sendable {
         let counters: Series<Kind, Counter>
         let time: Timer
 
-        init(_ node: String) {
-            self.counters = CallLog.counters(node)
+        init(_ node: String, _ endpoints: EndpointTable) {
+            self.counters = Series { kind in
+                CallLog.show(node, at: kind.endpoint, endpoints)
+                return CallLog.counter(node, kind)
+            }
             self.time = Timer(.callDuration, node)
         }
     }
 
-    private let nodes = NodeSeries { NodeCalls($0) }
+    private let nodes: NodeSeries<NodeCalls>
     /// Of calls that never became events: nobody has looked for their node.
-    private let refusals = CallLog.counters("")
-    private let sampling = Mutex(LogSampling())
+    private let refusals = Series<Kind, Counter> { CallLog.counter("", $0) }
+    private let calls = LineSample("calls left out of the log", at: .info)
+    private let botBreaks = LineSample("lines of no reply left out of the log", at: .warning)
     private let queue: any CallQueue
     private let logger: Logger
 
-    init(_ queue: any CallQueue, _ logger: Logger) {
+    init(_ queue: any CallQueue, _ endpoints: EndpointTable, _ logger: Logger) {
+        self.nodes = NodeSeries { NodeCalls($0, endpoints) }
         self.queue = queue
         self.logger = logger
     }
 
     /// A call that became an event has its response.
-    func replied(
-        to event: NewEvent,
-        _ response: CallResponse,
-        problem: Problem?,
-        attempt: Int?,
-        arrived: ContinuousClock.Instant
-    ) {
+    func replied(to event: NewEvent, _ response: CallResponse, problem: Problem?, _ ended: Ended) {
         let node = self.nodes[event.node]
         let status = problem == .hungUp ? Problem.hungUp.status.code : Int(response.status.code)
         let code = problem?.rawValue ?? "answered"
         node.counters[Kind(endpoint: event.endpoint, status: status, code: code)].increment()
-        node.time.record(since: arrived)
+        node.time.record(since: event.received)
         if let problem { self.queue.gaveNoAnswer(problem.rawValue, node: event.node) }
-        guard problem == nil || problem == .hungUp else { return }
-        self.write {
-            var metadata = Calls.metadata(event, arrived)
-            metadata["status"] = .stringConvertible(status)
-            metadata["code"] = "\(code)"
-            if let attempt { metadata["attempt"] = .stringConvertible(attempt) }
+        let botBreak = problem == .hungUp ? nil : problem
+        let sample = botBreak == nil ? self.calls : self.botBreaks
+        sample.write(botBreak == nil ? "call" : "no reply", to: self.logger) {
+            var metadata: Logger.Metadata = [
+                "event.id": "\(event.id)", "endpoint": "\(event.endpoint)", "node": "\(event.node)",
+                // Not that of the reply that stands in for it.
+                "status": .stringConvertible(botBreak?.status.code ?? status), "code": "\(code)",
+                "ms": .stringConvertible((ContinuousClock.now - event.received).milliseconds),
+            ]
+            if let waited = ended.waited { metadata["waited"] = .stringConvertible(waited.milliseconds) }
+            if let attempt = ended.attempt { metadata["attempt"] = .stringConvertible(attempt) }
+            if let error = ended.error { metadata["error"] = "\(error)" }
             return metadata
         }
     }
 
-    /// A call was refused before it became an event.
-    func refused(_ problem: Problem, at endpoint: Endpoint?) {
+    /// A call was refused before it became an event, so long after it had begun to come.
+    func refused(_ problem: Problem, at endpoint: Endpoint?, after time: Duration) {
         let path = endpoint?.path ?? ""
         let status = problem.status.code
         self.refusals[Kind(endpoint: path, status: status, code: problem.rawValue)].increment()
         self.queue.gaveNoAnswer(problem.rawValue, node: nil)
-        self.write {
-            var metadata: Logger.Metadata = ["status": .stringConvertible(status), "code": "\(problem.rawValue)"]
+        self.calls.write("call", to: self.logger) {
+            var metadata: Logger.Metadata = [
+                "status": .stringConvertible(status), "code": "\(problem.rawValue)",
+                "ms": .stringConvertible(time.milliseconds),
+            ]
             if let endpoint { metadata["endpoint"] = "\(endpoint.path)" }
             return metadata
         }
     }
 
-    private static func counters(_ node: String) -> Series<Kind, Counter> {
-        Series { Counter(.calls, $0.endpoint, node, "\($0.status)", $0.code) }
+    private static func counter(_ node: String, _ kind: Kind) -> Counter {
+        Counter(.calls, kind.endpoint, node, "\(kind.status)", kind.code)
     }
 
-    private func write(_ metadata: () -> Logger.Metadata) {
-        guard self.logger.logLevel <= .info else { return }
-        let (isWritten, leftOut) = self.sampling.withLock { $0.admits(at: .now) }
-        self.say(leftOut)
-        if isWritten { self.logger.info("call", metadata: metadata()) }
-    }
-
-    private func say(_ leftOut: Int) {
-        guard leftOut > 0 else { return }
-        self.logger.info("calls left out of the log", metadata: ["calls": .stringConvertible(leftOut)])
+    /// Shows as 0 what a node's calls may end with: without that the first bot breaks would be no increase.
+    private static func show(_ node: String, at path: String, _ endpoints: EndpointTable) {
+        let hasFallback = endpoints[path]?.fallback != nil
+        for problem in Problem.ofNodes {
+            let status = hasFallback && problem.hasFallback ? 200 : problem.status.code
+            _ = self.counter(node, Kind(endpoint: path, status: status, code: problem.rawValue))
+        }
     }
 }
 
@@ -101,36 +114,9 @@ extension CallLog: Service {
         await cancelWhenGracefulShutdown {
             while !Task.isCancelled {
                 try? await Task.sleep(for: .seconds(1))
-                self.say(self.sampling.withLock { $0.closed(at: .now) })
+                self.calls.close(self.logger)
+                self.botBreaks.close(self.logger)
             }
         }
-    }
-}
-
-/// Lets so many lines through in each second, and counts those that it leaves out.
-struct LogSampling: Sendable {
-    static let mostPerSecond = 100
-
-    private var end: ContinuousClock.Instant?
-    private var written = 0
-    private var leftOut = 0
-
-    /// Whether a line is written, and how many were left out in a second that has ended since the last call.
-    mutating func admits(at now: ContinuousClock.Instant) -> (isWritten: Bool, leftOut: Int) {
-        let before = self.closed(at: now)
-        if self.end == nil { self.end = now + .seconds(1) }
-        guard self.written < Self.mostPerSecond else {
-            self.leftOut += 1
-            return (false, before)
-        }
-        self.written += 1
-        return (true, before)
-    }
-
-    /// How many lines were left out in a second that has ended since the last call.
-    mutating func closed(at now: ContinuousClock.Instant) -> Int {
-        guard let end, now >= end else { return 0 }
-        defer { self = LogSampling() }
-        return self.leftOut
     }
 }

@@ -8,8 +8,8 @@ package protocol CallQueue: Service {
 
     /// Hands an event in; `onOutcome` is called once, on any thread, at the latest a moment after the event's deadline.
     ///
-    /// It must not block.
-    func enter(_ event: NewEvent, onOutcome: @escaping @Sendable (Outcome) -> Void)
+    /// With it comes how long the event was in the queue, up to its last attempt, where that is known. It must not block.
+    func enter(_ event: NewEvent, onOutcome: @escaping @Sendable (Outcome, _ waited: Duration?) -> Void)
 
     /// The caller has gone: ends the wait for the outcome.
     func abandon(_ id: EventID)

@@ -10,9 +10,11 @@ struct CallTrace {
     let traceparent: String?
     /// From the request's head to the reply.
     private let span: (any Span)?
+    private let tracer: (any Tracer)?
 
     init(_ event: NewEvent, _ head: HTTPRequestHead, _ tracer: (any Tracer)?) {
         let fields = head.headers["traceparent"]
+        self.tracer = tracer
         let given = fields.count == 1 && Traceparent(fields[0]) != nil ? fields[0] : nil
         guard let tracer else {
             self.traceparent = given
@@ -35,9 +37,16 @@ struct CallTrace {
         self.span = span
     }
 
-    /// The reply is out.
-    func end(status: Int) {
+    /// The reply is out; its outcome was known since this instant.
+    func end(status: Int, since outcome: ContinuousClock.Instant) {
         guard let span = self.span else { return }
+        let reply: (any Span)? = self.tracer?.startSpan(
+            "reply",
+            context: span.context,
+            ofKind: .internal,
+            at: DefaultTracerClock.Timestamp(.now - outcome)
+        )
+        reply?.end()
         span.attributes["http.response.status_code"] = status
         if status >= 500 { span.setStatus(SpanStatus(code: .error)) }
         span.end()

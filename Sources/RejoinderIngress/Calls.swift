@@ -15,7 +15,6 @@ struct Calls: Sendable {
     /// Of all connections' bodies: those that are not complete.
     let incomplete: Room
     let queue: any CallQueue
-    let logger: Logger
     let log: CallLog
     let tracer = EventTrace.tracer
 
@@ -24,8 +23,7 @@ struct Calls: Sendable {
         self.bodyBytes = options.bodyBytes
         self.incomplete = Room(of: options.queue.waitingBytes)
         self.queue = queue
-        self.logger = logger
-        self.log = CallLog(queue, logger)
+        self.log = CallLog(queue, endpoints, logger)
     }
 
     /// The endpoint of a request's target, in origin or absolute form (RFC 9112, 3.2).
@@ -82,25 +80,22 @@ struct Calls: Sendable {
     }
 
     /// The answer that goes to Haptik byte for byte, or why there is none.
-    func reply(
-        to event: NewEvent,
-        _ endpoint: Endpoint,
-        _ outcome: Outcome,
-        arrived: ContinuousClock.Instant
-    ) -> CallResponse {
+    ///
+    /// `waited` is how long the event was in the queue, where that is known.
+    func reply(to event: NewEvent, _ endpoint: Endpoint, _ outcome: Outcome, waited: Duration?) -> CallResponse {
         let problem: Problem
+        var ended = CallLog.Ended(waited: waited)
         switch outcome {
         case .answered(let answer, let attempt):
+            ended.attempt = attempt
             do throws(ReplyError) {
                 // A worker that is not ours, or an operator, may have stored anything.
                 try Reply.check(encoded: answer)
                 let response = CallResponse.answer(answer)
-                self.log.replied(to: event, response, problem: nil, attempt: attempt, arrived: arrived)
+                self.log.replied(to: event, response, problem: nil, ended)
                 return response
             } catch {
-                var metadata = Self.metadata(event, arrived)
-                metadata["error"] = "\(error)"
-                self.logger.error("the answer that was stored is no valid reply", metadata: metadata)
+                ended.error = "the answer that was stored is no valid reply: \(error)"
                 problem = .invalidReply
             }
         case .failed("refused", _): problem = .refused
@@ -117,27 +112,12 @@ struct Calls: Sendable {
         case .outOfRoom: problem = .outOfRoom
         case .rejected: problem = .contract
         }
-        if problem != .hungUp {
-            var metadata = Self.metadata(event, arrived)
-            metadata["code"] = "\(problem.rawValue)"
-            metadata["status"] = .stringConvertible(problem.status.code)
-            if case .failed(_, let attempt) = outcome { metadata["attempt"] = .stringConvertible(attempt) }
-            self.logger.warning("no reply", metadata: metadata)
-        }
+        if case .failed(_, let attempt) = outcome { ended.attempt = attempt }
         var response = CallResponse.problem(problem, event: event.id)
         if let fallback = endpoint.fallback, problem.hasFallback, let answer = try? fallback.encoded() {
             response = .answer(answer, insteadOf: problem)
         }
-        self.log.replied(to: event, response, problem: problem, attempt: nil, arrived: arrived)
+        self.log.replied(to: event, response, problem: problem, ended)
         return response
-    }
-
-    static func metadata(_ event: NewEvent, _ arrived: ContinuousClock.Instant) -> Logger.Metadata {
-        [
-            "event.id": "\(event.id)",
-            "endpoint": "\(event.endpoint)",
-            "node": "\(event.node)",
-            "ms": .stringConvertible((ContinuousClock.now - arrived).milliseconds),
-        ]
     }
 }

@@ -31,19 +31,23 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
 
     private let limits: Limits
     private let onHangUp: () -> Void
-    private let onRefusal: (Problem) -> Void
+    private let onRefusal: (Problem, Duration) -> Void
     private var machine = ConnectionMachine()
     private var timer: Scheduled<Void>?
     private var idleCheck: Scheduled<Void>?
     private var idleSince = NIODeadline.uptimeNanoseconds(0)
+    /// When the first byte came since the connection was idle.
+    private var requestBegan = NIODeadline.uptimeNanoseconds(0)
     private var date = HTTPDate()
     private var isReadHeld = false
     /// The server leaves, and the handlers behind don't know it yet.
     private var leave: Scheduled<Void>?
 
     /// `onHangUp` is called when the caller has closed its side, also while a call waits; `onRefusal` when a request goes no
-    /// further than this.
-    init(limits: Limits, onHangUp: @escaping () -> Void, onRefusal: @escaping (Problem) -> Void = { _ in }) {
+    /// further than this, with the time since the first
+    /// byte after the connection was idle.
+    init(limits: Limits, onHangUp: @escaping () -> Void, onRefusal: @escaping (Problem, Duration) -> Void = { _, _ in })
+    {
         self.limits = limits
         self.onHangUp = onHangUp
         self.onRefusal = onRefusal
@@ -54,7 +58,9 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
         self.checkIdleness(context, in: self.limits.idleTimeout)
         let loopBound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
         let probe = ByteProbe { count in
-            loopBound.value.0.machine.bytesArrived(count)
+            let connectionGuard = loopBound.value.0
+            if connectionGuard.machine.isIdle { connectionGuard.requestBegan = .now() }
+            connectionGuard.machine.bytesArrived(count)
         } onReadComplete: {
             let (connectionGuard, context) = loopBound.value
             connectionGuard.bytesWereRead(context)
@@ -191,7 +197,7 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
 
     /// The last reply on this connection.
     private func send(_ context: ChannelHandlerContext, _ problem: Problem) {
-        self.onRefusal(problem)
+        self.onRefusal(problem, .nanoseconds((.now() - self.requestBegan).nanoseconds))
         let response = CallResponse.problem(problem, closing: true)
         context.write(Self.wrapOutboundOut(.head(response.head(date: self.date.now()))), promise: nil)
         context.write(Self.wrapOutboundOut(.body(.byteBuffer(response.body))), promise: nil)

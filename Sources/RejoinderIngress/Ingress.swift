@@ -64,6 +64,7 @@ package struct Ingress: Sendable {
     /// From now on calls are taken at these endpoints; a call under way keeps the one that it came to.
     package func replaceEndpoints(with endpoints: [Endpoint]) {
         self.endpoints.replace(with: endpoints)
+        IngressMetrics.show(endpoints)
     }
 
     /// In the order in which they start.

@@ -74,6 +74,12 @@ enum Problem: String, Sendable, Hashable, CaseIterable {
         }
     }
 
+    /// What a call at an endpoint may be refused for before it is an event.
+    static let atTheDoor = [signature, contract, contentType, emptyBody, bodyTooLarge, contentEncoding]
+
+    /// What ends calls of a node whose handlers, workers or slots are not as they should be.
+    static let ofNodes = [refused, handlerFailed, invalidReply, workerLost, noWorker, overloaded, noReply]
+
     /// Whether it is a bot break of our making, which an endpoint's fallback reply may stand in for.
     var hasFallback: Bool {
         switch self.status {

@@ -2,7 +2,7 @@
 extension Metric {
     package static let all =
         [calls, callDuration, waitingCalls, waitingBytes, waitingCallsLimit, waitingBytesLimit]
-        + [connections, connectionsLimit, certificateExpiry, certificateLoadFailures, reloadFailures]
+        + [connections, connectionsLimit, deadline, certificateExpiry, certificateLoadFailures, reloadFailures]
         + [queueEvents, queueOldestAge, nodeWorkers, nodePaused, workers, notificationQueue, oldestSnapshotAge]
         + [handlerDuration, slots, slotsBusy, retries]
         + [batchEvents, databaseUp, databaseReconnects, databaseRoundTrips, databaseRoundTripTime, notifications]
@@ -48,6 +48,12 @@ extension Metric {
         "rejoinder_connections_limit",
         .gauge,
         help: "Most open connections (limit.connections); further ones wait to be accepted."
+    )
+    package static let deadline = Metric(
+        "rejoinder_deadline_seconds",
+        .gauge,
+        ["endpoint"],
+        help: "Time in which the endpoint's calls must have their response."
     )
     package static let certificateExpiry = Metric(
         "rejoinder_certificate_expiry_timestamp_seconds",
@@ -170,7 +176,7 @@ extension Metric {
         "rejoinder_cancellations_total",
         .counter,
         ["reason"],
-        help: "Events that were cancelled: hung_up, no_worker, database_away, ingress_lost or operator."
+        help: "Events that were cancelled: hung_up, no_worker, database_away, paused, ingress_lost or operator."
     )
     package static let buildInfo = Metric(
         "rejoinder_build_info",

@@ -172,6 +172,13 @@ struct DatabaseTests {
             let unserved = try await database.finding("workers")
             #expect(unserved.verdict == .broken)
             #expect(unserved.summary.contains("no worker serves node 'price'"))
+            // Its caller has gone, with 503: such a call is not in the queue for long.
+            try await database.query(
+                "select id::text from rejoinder.abandon(array(select id from rejoinder.live), '{cancelled}', '{no_worker}')"
+            )
+            #expect(try await database.query("select count(*)::text from rejoinder.live") == [["0"]])
+            let ended = try await database.finding("workers")
+            #expect(ended == unserved)
             let worker = try await database.connect()
             let lanes = #"[{"nodes": ["price"], "slots": 7}]"#
             try await worker.query(
@@ -208,6 +215,59 @@ struct DatabaseTests {
             #expect(try await database.finding("statistics").verdict == .warning)
             let off = try await database.finding("autovacuum")
             #expect(off.remedy == "alter table rejoinder.live reset (autovacuum_enabled)")
+        }
+    }
+
+    @Test("a queue's table that stays large when it is empty again is found, and mended by its line")
+    func largeTable() async throws {
+        try await TestCluster.withDatabase { database in
+            let connection = try await database.connect()
+            for script in [
+                "alter table rejoinder.live set (autovacuum_enabled = off)",
+                """
+                insert into rejoinder.live (id, enqueued_at, deadline, endpoint, node)
+                select gen_random_uuid(), now(), now(), '/', 'n' from generate_series(1, 20000)
+                """,
+                // The last page has a row left: it can't be cut off.
+                "delete from rejoinder.live where place < (select max(place) from rejoinder.live)",
+                "vacuum rejoinder.live",
+            ] { try await connection.run(script: script, timeout: .seconds(60)) }
+            let check = try #require(QueryCheck.all.first { $0.name == "bloat" })
+            // The same of a table of 1 MiB.
+            let smaller = check.statement.sql.replacing("64 << 20", with: "1 << 20")
+            try await eventually("the statistics are there") { try await database.query(smaller)[0][0] == "warning" }
+            let remedy = try #require(try await database.query(smaller)[0][2])
+            #expect(remedy.hasPrefix("vacuum full rejoinder.live"))
+            try await connection.run(script: remedy, timeout: .seconds(60))
+            #expect(try await database.query(smaller)[0][0] == "ok")
+            await connection.close()
+        }
+    }
+
+    @Test("a queue of notifications that fills is found; its line ends who stays in a transaction")
+    func notifications() async throws {
+        try await TestCluster.withDatabase { database in
+            #expect(try await database.finding("notifications").verdict == .ok)
+            let check = try #require(QueryCheck.all.first { $0.name == "notifications" })
+            // It holds 8 GiB: the same statement is asked of one that is so full.
+            func found(_ share: String) async throws -> [String?] {
+                try await database.query(check.statement.sql.replacing("pg_notification_queue_usage()", with: share))[0]
+            }
+            #expect(try await found("0.09::float8")[0] == "ok")
+            let warned = try await found("0.2::float8")
+            #expect(warned[0] == "warning" && warned[1]?.hasPrefix("20.0 % of the notification queue") == true)
+            #expect(try await found("0.6::float8")[0] == "broken")
+
+            let deaf = try await database.connect()
+            try await deaf.run(
+                script: "set idle_in_transaction_session_timeout = 0; listen a; begin; select 1",
+                timeout: .seconds(5)
+            )
+            let own = "datname = current_database() and xact_start < now() - interval '0'"
+            let remedy = try #require(warned[2]).replacing("xact_start < now() - interval '1 minute'", with: own)
+            #expect(remedy.contains(own))
+            #expect(try await database.query("select e.ended::text from (\(remedy)) as e (ended)") == [["true"]])
+            await deaf.close()
         }
     }
 

@@ -53,6 +53,24 @@ struct GlanceTests {
             // 33 in a millisecond, and within one the ids are in no order.
             #expect(abs(burst - 300) <= 40, "\(burst)")
             #expect(calls(3).isEmpty)
+
+            let noted = "select rejoinder.note_incidents(1, $1, $2, $3, $4, $5)"
+            try await connection.execute(
+                .sql(noted) {
+                    $0.append(["call", "call", "call", "database"] as [String]?)
+                    $0.append(["signature", "overloaded", "not_found", "connection_lost"] as [String]?)
+                    $0.append(["", "a", "", ""] as [String]?)
+                    $0.append([4, 2, 7, 5] as [Int32])
+                    $0.append([0, 0, 0, 0] as [Int32])
+                }
+            )
+            let now = try await connection.query(
+                "select floor(extract(epoch from max(minute)) / 60)::text from rejoinder.incident"
+            )
+            let latest = try #require(now.first?.first?.flatMap { Int($0) })
+            let refused = try await reader.minutes(latest..<latest + 1).sorted { $0.node < $1.node }
+            #expect(refused.map(\.state) == ["refused", "refused"])
+            #expect(refused.map(\.node) == ["", "a"] && refused.map(\.calls) == [4, 2])
         }
     }
 
@@ -85,7 +103,7 @@ struct GlanceTests {
             #expect(glance.live[0].worker?.contains("(\(worker.process))") == true && glance.live[1].worker == nil)
             #expect(nodes["a"]?.longest != nil && nodes["b"]?.longest == nil)
             #expect(glance.steered.map(\.action) == ["limit", "pause", "cancel"])
-            #expect(glance.incidents.isEmpty && glance.snapshot == nil)
+            #expect(glance.incidents.isEmpty && glance.snapshot == nil && glance.seesSnapshots)
             let sight = try await reader.sight(of: ids[3])
             #expect(sight?.state == "cancelled" && sight?.node == "b")
             let none = try await reader.sight(of: EventID())

@@ -57,13 +57,16 @@ struct NotificationTests {
     @Test("an ingress is told of many events at once, with their answers where those are there")
     func done() throws {
         let settled = try self.settled(
-            "\u{1E}\(Self.id)\u{1E}\(Self.other) 3 {\"status\":true}\u{1E}\(Self.id) 1 null"
+            "\u{1E}\(Self.id)\u{1E}\(Self.other) 3 1250 {\"status\":true}\u{1E}\(Self.id) 1 - null"
         )
         #expect(
             settled == [
                 .init(id: Self.id, answer: nil),
-                .init(id: Self.other, answer: .init(attempt: 3, bytes: Array(#"{"status":true}"#.utf8))),
-                .init(id: Self.id, answer: .init(attempt: 1, bytes: Array("null".utf8))),
+                .init(
+                    id: Self.other,
+                    answer: .init(attempt: 3, waited: .milliseconds(1250), bytes: Array(#"{"status":true}"#.utf8))
+                ),
+                .init(id: Self.id, answer: .init(attempt: 1, waited: nil, bytes: Array("null".utf8))),
             ]
         )
         #expect(try self.settled("") == [])
@@ -78,10 +81,10 @@ struct NotificationTests {
         ]
     )
     func bytes(_ answer: String) throws {
-        let settled = try self.settled("\u{1E}\(Self.id) 2 \(answer)\u{1E}\(Self.other)")
+        let settled = try self.settled("\u{1E}\(Self.id) 2 7 \(answer)\u{1E}\(Self.other)")
         #expect(
             settled == [
-                .init(id: Self.id, answer: .init(attempt: 2, bytes: Array(answer.utf8))),
+                .init(id: Self.id, answer: .init(attempt: 2, waited: .milliseconds(7), bytes: Array(answer.utf8))),
                 .init(id: Self.other, answer: nil),
             ]
         )
@@ -89,7 +92,9 @@ struct NotificationTests {
 
     @Test(
         "what follows an id and is no attempt with an answer is to be asked for",
-        arguments: ["", " ", " 1", " 1 ", " x {}", " 99999999999999999999 {}", "  ", " {}"]
+        arguments: [
+            "", " ", " 1", " 1 ", " 1 2", " 1 2 ", " 1 {}", " x 2 {}", " 99999999999999999999 2 {}", "  ", "   ", " {}",
+        ]
     )
     func noAnswer(_ rest: String) throws {
         #expect(try self.settled("\u{1E}\(Self.id)\(rest)") == [.init(id: Self.id, answer: nil)])
@@ -97,13 +102,13 @@ struct NotificationTests {
 
     @Test(
         "a malformed record does not spoil the others",
-        arguments: ["x", "", " ", "\(id)\(id)", "x 1 {}", "é", "1 2 3 4"]
+        arguments: ["x", "", " ", "\(id)\(id)", "x 1 2 {}", "é", "1 2 3 4"]
     )
     func malformed(_ record: String) throws {
-        let settled = try self.settled("\u{1E}\(record)\u{1E}\(Self.id) 1 2\u{1E}\(record)\u{1E}\(Self.other)\u{1E}")
+        let settled = try self.settled("\u{1E}\(record)\u{1E}\(Self.id) 1 0 2\u{1E}\(record)\u{1E}\(Self.other)\u{1E}")
         #expect(
             settled == [
-                .init(id: Self.id, answer: .init(attempt: 1, bytes: [UInt8(ascii: "2")])),
+                .init(id: Self.id, answer: .init(attempt: 1, waited: .zero, bytes: [UInt8(ascii: "2")])),
                 .init(id: Self.other, answer: nil),
             ]
         )

@@ -125,7 +125,8 @@ struct OperatorTests {
                     == [["answered"]]
             )
             let words = #"{"status" : true, "response" : ["It's \"done\" é"]}"#
-            #expect(try await scene.ingress.next() == done(scene.running, 1, words))
+            let waited = try await scene.psql.waited(scene.running)
+            #expect(try await scene.ingress.next() == done(scene.running, 1, waited: waited, words))
             #expect(try await scene.worker.next() == "cancel \(scene.running)")
             try await scene.psql.query("select rejoinder.answer_by_hand('\(scene.queued)', 'sorry', false)::text")
             let sorry = #"{"status" : false, "response" : ["sorry"]}"#

@@ -58,8 +58,11 @@ struct OutcomeTests {
         )
     }
 
-    private static let results =
-        "results(ids uuid[]) returns table (id uuid, state rejoinder.state, attempt smallint, code text, answer json)"
+    private static let results = """
+        results(ids uuid[]) returns table (
+            id uuid, state rejoinder.state, attempt smallint, code text, answer json, waited integer
+        )
+        """
 
     @Test("a short answer without asking for it, also after the connection was lost")
     func told() async throws {
@@ -110,7 +113,7 @@ struct OutcomeTests {
                 let events = (0..<20).map { NewEvent.sample(text: "\($0)") }
                 #expect(await rig.outcomes(of: events).map(\.text) == events.map(\.text))
                 let registration = try #require(rig.ingress.session.registration)
-                for payload in ["", "done", "nonsense", "done\u{1E}x", "done\u{1E}\(EventID()) 1 {}", "cancel x"] {
+                for payload in ["", "done", "nonsense", "done\u{1E}x", "done\u{1E}\(EventID()) 1 5 {}", "cancel x"] {
                     try await rig.database.query("select pg_notify('rejoinder_\(registration.process)', '\(payload)')")
                 }
                 #expect(await rig.outcome().text == "\"hello\"")

@@ -94,7 +94,7 @@ extension IngressQueue {
     func outcome(of event: NewEvent) async -> Outcome {
         await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
-                self.enter(event) { continuation.resume(returning: $0) }
+                self.enter(event) { outcome, _ in continuation.resume(returning: outcome) }
                 // It may have come before there was anything to abandon.
                 if Task.isCancelled { self.abandon(event.id) }
             }

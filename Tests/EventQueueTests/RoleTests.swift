@@ -57,6 +57,7 @@ struct RoleTests {
         ("select rejoinder.give_up('{}', true)::text", []),
         ("select rejoinder.bury(0)::text", []),
         ("select rejoinder.secure()::text", []),
+        ("select rejoinder.sees_snapshots()::text", [.operator, .reader]),
         ("create table rejoinder.other ()", []),
         ("insert into rejoinder.migration values (99, 'x', 'x')", []),
         ("select name from rejoinder.migration", Set(QueueRole.allCases)),
@@ -239,7 +240,7 @@ struct RoleTests {
             let plan = try await connection.query(
                 """
                 explain (verbose)
-                select rejoinder.record(u.id, 1::smallint, u.answer), rejoinder.channel(u.n)
+                select rejoinder.record(u.id, 1::smallint, u.n, u.answer), rejoinder.channel(u.n)
                   from unnest('{}'::uuid[], '{}'::json[], '{}'::integer[]) as u (id, answer, n)
                 """
             ).flatMap { $0.compactMap(\.self) }.joined(separator: "\n")

@@ -81,9 +81,16 @@ struct SettleTests {
             let ended = try await scene.end([.answered(Array(answer.utf8))])
             try await scene.settle(ended)
             let payload = try await scene.told[0].next()
-            #expect(payload == done(ended[0].claim.id, 1, answer))
-            let expected = QueueNotification.Answer(attempt: 1, bytes: Array(answer.utf8))
+            let waited = try await scene.connection.waited(ended[0].claim.id)
+            #expect(payload == done(ended[0].claim.id, 1, waited: waited, answer))
+            let expected = QueueNotification.Answer(
+                attempt: 1,
+                waited: .milliseconds(waited),
+                bytes: Array(answer.utf8)
+            )
             #expect(self.settled([payload]) == [.init(id: ended[0].claim.id, answer: expected)])
+            let results = try await scene.connection.execute(.results([ended[0].claim.id]))
+            #expect(results.integer(0, 5, as: Int32.self) == waited)
         }
     }
 

@@ -57,7 +57,7 @@ struct StatementTests {
         "note_incidents": ("{integer,text[],text[],text[],integer[],integer[]}", "void"),
         "overview": (
             "{}",
-            "text,bigint,bigint,double precision,bigint,bigint,bigint,bigint,bigint,bigint,"
+            "text,bigint,bigint,double precision,bigint,bigint,bigint,bigint,bigint,bigint,bigint,bigint,"
                 + "double precision,double precision,double precision"
         ),
         "pass_on": ("{integer,bigint}", "integer"),
@@ -67,7 +67,7 @@ struct StatementTests {
         "register": ("{text,text,text,integer,text,jsonb,integer,boolean}", "integer,integer[]"),
         "release": ("{integer,uuid[],bigint[]}", "integer"),
         "replied": ("{integer,uuid[],integer[],integer[]}", "void"),
-        "results": ("{uuid[]}", "uuid,text,smallint,text,json"),
+        "results": ("{uuid[]}", "uuid,text,smallint,text,json,integer"),
         "resume": ("{text,text,text}", "text"),
         "retry": (#"{text,text,text,"double precision"}"#, "text"),
         "secure": ("{}", "text[]"),

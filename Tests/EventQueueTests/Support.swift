@@ -1,6 +1,7 @@
 import PostgresClient
 import Synchronization
 import TestSupport
+import Testing
 
 @testable import EventQueue
 
@@ -206,6 +207,18 @@ extension PostgresConnection {
         return try self.query("select \(list) from rejoinder.event order by place")
     }
 
+    /// How many milliseconds an event was in the queue, up to its last attempt.
+    func waited(_ id: EventID) throws -> Int {
+        let rows = try self.query(
+            """
+            select (extract(epoch from claimed_at - enqueued_at)::double precision * 1000)::integer::text
+              from rejoinder.event
+             where id = '\(id)'
+            """
+        )
+        return try #require(rows.first?.first?.flatMap { Int($0) })
+    }
+
     /// Listens on the channel of a process.
     func notifications(of process: Int32) throws(PostgresError) -> Mailbox<String> {
         let mailbox = Mailbox<String>()
@@ -215,9 +228,10 @@ extension PostgresConnection {
     }
 }
 
-/// What an ingress is told of an event that has come to an end, with its answer where that is short.
-func done(_ id: EventID, _ attempt: Int = 1, _ answer: String? = nil) -> String {
-    "done\u{1E}\(id)" + (answer.map { " \(attempt) \($0)" } ?? "")
+/// What an ingress is told of an event that has come to an end, with its answer where that is short: `waited` milliseconds
+/// in the queue, or never claimed.
+func done(_ id: EventID, _ attempt: Int = 1, waited: Int? = nil, _ answer: String? = nil) -> String {
+    "done\u{1E}\(id)" + (answer.map { " \(attempt) \(waited.map(String.init) ?? "-") \($0)" } ?? "")
 }
 
 extension PostgresArguments {

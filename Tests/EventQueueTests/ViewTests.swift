@@ -27,6 +27,10 @@ struct ViewTests {
             #expect(silent == [])
             let views = try await database.query("select name from rejoinder.help where what = 'view'").flatMap(\.self)
             #expect(views == ["event", "help", "incidents", "nodes", "overview", "queue", "recent", "workers"])
+            let tables = try await database.query("select name from rejoinder.help where what = 'table'").flatMap(
+                \.self
+            )
+            #expect(tables == ["audit", "definition", "received", "setting"])
         }
     }
 
@@ -114,6 +118,8 @@ struct ViewTests {
                 index < 90 ? .answered([0x31]) : index < 96 ? .failed(code: "x", error: "") : .expired
             }
             try await connection.answer(worker, Array(zip(claims, outcomes)))
+            let unserved = try await connection.enqueue([.sample(node: "d"), .sample(node: "d")], ingress: 1)
+            try await connection.execute(.abandon(unserved.map { ($0, .noWorker) }))
             // Answered after 1 to 90 seconds, half of the others more than a minute ago.
             try await connection.query(
                 """
@@ -134,19 +140,25 @@ struct ViewTests {
             let columns = [
                 "node", "queued", "running", "(oldest is not null)", "answered_minute", "answered_hour",
                 "failed_minute",
-                "failed_hour", "expired_minute", "expired_hour", "p50_ms", "p95_ms", "p99_ms",
+                "failed_hour", "expired_minute", "expired_hour", "cancelled_minute", "cancelled_hour", "p50_ms",
+                "p95_ms", "p99_ms",
             ].map { "\($0)::text" }.joined(separator: ", ")
             var rows = try await connection.query("select \(columns) from rejoinder.overview")
-            #expect(rows.count == 3)
+            #expect(rows.count == 4)
             #expect(
                 rows.removeLast() == [
-                    "c", "0", "0", "false", "45", "90", "3", "6", "2", "3", "45500.0", "85550.0", "89110.0",
+                    "d", "0", "0", "false", "0", "0", "0", "0", "0", "0", "2", "2", nil, nil, nil,
                 ]
             )
             #expect(
-                rows.map { Array($0.prefix(10)) } == [
-                    ["a", "0", "1", "true", "1", "1", "0", "0", "0", "0"],
-                    ["b", "1", "0", "true", "0", "0", "0", "0", "0", "0"],
+                rows.removeLast() == [
+                    "c", "0", "0", "false", "45", "90", "3", "6", "2", "3", "0", "0", "45500.0", "85550.0", "89110.0",
+                ]
+            )
+            #expect(
+                rows.map { Array($0.prefix(12)) } == [
+                    ["a", "0", "1", "true", "1", "1", "0", "0", "0", "0", "0", "0"],
+                    ["b", "1", "0", "true", "0", "0", "0", "0", "0", "0", "0", "0"],
                 ]
             )
             #expect(rows[1].suffix(3) == [nil, nil, nil])

@@ -8,17 +8,11 @@ struct BrokenConnectionTests {
         try #require(try await connection.query("select pg_backend_pid()::text").first?.first ?? nil)
     }
 
-    /// Ends a backend, and returns when it is gone.
-    private func terminate(_ backend: String, by killer: PostgresConnection) async throws {
-        try await killer.query("select pg_terminate_backend(\(backend), 10000)::text")
-    }
-
     @Test("a backend that was terminated while idle fails the next call, and closes the connection")
     func idle() async throws {
         try await TestCluster.withDatabase(migrated: false) { database in
             let connection = try await database.connect()
-            let killer = try await database.connect()
-            try await self.terminate(try await self.backend(of: connection), by: killer)
+            try await database.terminate(backend: try await self.backend(of: connection))
             let error = try await #require(throws: PostgresError.self) { try await connection.query("select 'x'") }
             #expect(error.isConnectionFailure)
             #expect(!error.description.contains { $0.isNewline })
@@ -44,7 +38,7 @@ struct BrokenConnectionTests {
                 let sql = "select state from pg_stat_activity where pid = \(backend) and query like '%pg_sleep(30)%'"
                 return try await killer.query(sql) == [["active"]]
             }
-            try await self.terminate(backend, by: killer)
+            try await database.terminate(backend: backend)
             do {
                 _ = try await result
                 Issue.record("the pipeline has results")
@@ -102,11 +96,10 @@ struct BrokenConnectionTests {
     func watch() async throws {
         try await TestCluster.withDatabase(migrated: false) { database in
             let connection = try await database.connect()
-            let killer = try await database.connect()
             let closed = Mailbox<PostgresError>()
             let backend = try await self.backend(of: connection)
             await connection.watch(onNotification: { _ in }, onClose: { closed.send($0) })
-            try await self.terminate(backend, by: killer)
+            try await database.terminate(backend: backend)
             #expect(try await closed.next().isConnectionFailure)
             #expect(!connection.isOpen)
             await connection.watch(

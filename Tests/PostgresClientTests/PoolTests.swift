@@ -52,7 +52,7 @@ struct PoolTests {
             let first = try await pool.execute(self.backend).string(0, 0)
             #expect(try await pool.execute(self.backend).string(0, 0) == first)
 
-            try await database.query("select pg_terminate_backend(\(first), 10000)::text")
+            try await database.terminate(backend: first)
             let error = try await #require(throws: PostgresError.self) { try await pool.execute(self.backend) }
             #expect(error.isConnectionFailure)
             #expect(try await pool.execute(self.backend).string(0, 0) != first)

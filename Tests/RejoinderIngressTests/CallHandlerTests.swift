@@ -15,7 +15,7 @@ struct CallHandlerTests {
     /// Keeps what is handed in, and answers when it is told to.
     final class HeldQueue: CallQueue {
         struct State {
-            var entered: [(event: NewEvent, onOutcome: @Sendable (Outcome) -> Void)] = []
+            var entered: [(event: NewEvent, onOutcome: @Sendable (Outcome, Duration?) -> Void)] = []
             var abandoned: [EventID] = []
             var replied: [(id: EventID, status: Int)] = []
             var unanswered: [String] = []
@@ -24,7 +24,7 @@ struct CallHandlerTests {
         let state = Mutex(State())
         let isReady = true
 
-        func enter(_ event: NewEvent, onOutcome: @escaping @Sendable (Outcome) -> Void) {
+        func enter(_ event: NewEvent, onOutcome: @escaping @Sendable (Outcome, _ waited: Duration?) -> Void) {
             self.state.withLock { $0.entered.append((event, onOutcome)) }
         }
 
@@ -89,7 +89,7 @@ struct CallHandlerTests {
     }
 
     private func answer(_ index: Int, _ outcome: Outcome) {
-        self.queue.state.withLock { $0.entered[index].onOutcome }(outcome)
+        self.queue.state.withLock { $0.entered[index].onOutcome }(outcome, nil)
     }
 
     @Test("a call goes to the queue as it came, and its answer to the caller byte for byte")

@@ -1,6 +1,7 @@
 import Dispatch
 import Logging
 import RejoinderWorker
+import Tracing
 
 #if canImport(Glibc)
 import Glibc
@@ -26,6 +27,9 @@ struct ScriptedWorker: WorkerProgram {
         Handle("throw_once") { event, context in
             if context.attempt == 1 { throw Thrown() }
             return .success("attempt \(context.attempt)")
+        }
+        Handle("traced") { _, context in
+            withSpan("look up") { _ in .success(context.traceparent ?? "none") }
         }
         Handle("refuse") { _, _ in .refuse("not this one") }
         Handle("failure") { _, _ in .failure("no") }

@@ -68,6 +68,8 @@ struct MetricsTests {
             #expect(ingress["rejoinder_batch_events_sum", #"statement="enqueue""#] == 45)
             #expect(ingress["rejoinder_waiting_calls_limit"] == 10_000)
             #expect(ingress["rejoinder_build_info", #"role="ingress""#] == 1)
+            #expect(ingress["rejoinder_deadline_seconds", #"endpoint="/webhook""#] == 29)
+            #expect(ingress["rejoinder_notifications_total"] ?? 0 >= 1)
 
             let worker = try await Scrape(port: workerPort)
             let handled = "rejoinder_handler_duration_seconds_count"
@@ -86,6 +88,32 @@ struct MetricsTests {
                 #expect(scrape["process_resident_memory_bytes"] ?? 0 > 1_000_000)
                 #expect(try await Prometheus.complaints(about: scrape.text) == "")
             }
+        }
+    }
+
+    @Test("what has not happened yet is shown as 0, so that the first time is an increase; expiries are counted")
+    func beginnings() async throws {
+        let reply = #"{"status":false,"response":["sorry"]}"#
+        try await self.withBoth(["--deadline", "2s", "--fallback", "sorry"]) { deployment, _ in
+            func calls(_ code: String, _ status: Int, _ node: String? = nil) async throws -> Double? {
+                var labels = ["code=\"\(code)\"", "status=\"\(status)\""]
+                if let node { labels.append("node=\"\(node)\"") }
+                return try await Scrape(port: deployment.adminPort)["rejoinder_calls_total", labels]
+            }
+            for (code, status) in [("signature", 401), ("contract", 400), ("body_too_large", 413)] {
+                #expect(try await calls(code, status) == 0, "\(code)")
+            }
+            let before = try await Scrape(port: deployment.adminPort)
+            #expect(before["rejoinder_deadline_seconds"] == 2)
+            #expect(before["rejoinder_expiries_total"] == 0)
+            #expect(try await deployment.call("sleep", ["id": "1"]).status == 200)
+            // Where a fallback stands in for them their status is 200.
+            for (code, status) in [("no_reply", 200), ("handler_failed", 200), ("refused", 400)] {
+                #expect(try await calls(code, status, "sleep") == 0, "\(code)")
+            }
+            #expect(try await deployment.call("sleep", ["id": "1", "ms": "20000"]).body == reply)
+            #expect(try await Scrape(port: deployment.adminPort)["rejoinder_expiries_total"] == 1)
+            #expect(try await calls("no_reply", 200, "sleep") == 1)
         }
     }
 
@@ -204,7 +232,8 @@ struct MetricsTests {
             let scrape = try await Scrape(port: deployment.adminPort)
             #expect(scrape["rejoinder_calls_total", #"code="no_worker""#] == 130)
             #expect(scrape["rejoinder_calls_total", #"node="other""#] ?? 0 >= 30)
-            let nodes = Set(scrape.text.matches(of: /node="([^"]*)"/).map(\.output.1))
+            // Without a node are those that never became events.
+            let nodes = Set(scrape.text.matches(of: /node="([^"]+)"/).map(\.output.1))
             #expect(nodes.count == 101)
             #expect(scrape["rejoinder_cancellations_total", #"reason="no_worker""#] == 130)
         }

@@ -32,7 +32,7 @@ final class Program: Sendable {
     }
 
     /// Where the build puts programs: beside the test runner; a path is taken as it is.
-    private static func path(of name: String) throws -> FilePath {
+    static func path(of name: String) throws -> FilePath {
         if name.hasPrefix("/") { return FilePath(name) }
         let runner = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
         return FilePath(runner).removingLastComponent().appending(name)

@@ -1,6 +1,7 @@
 import HaptikWebhook
 import NIOHTTP1
 import Subprocess
+import SystemPackage
 import TestSupport
 import Testing
 
@@ -82,6 +83,16 @@ struct SteeringTests {
                     #expect((0..<3).map { actions[$0]?["action"]?.string } == ["retry", "cancel", "answer_by_hand"])
                     #expect(actions[0]?["via"] == "cli" && actions[0]?["actor"]?.string?.contains("@") == true)
                     #expect(actions[0]?["detail"]?["node"] == "sleep")
+
+                    async let third = deployment.call("sleep", ["ms": "20000"])
+                    try await deployment.eventually(
+                        "select count(*)::text from rejoinder.queue where state = 'running' and time_left > '5 s'",
+                        is: "1"
+                    )
+                    let last = try #require(try await self.json(database, "events", "--limit", "1")[0]?["id"]?.string)
+                    let cancelled = try await self.json(database, "cancel", last)
+                    #expect(cancelled == ["action": "cancel", "target": .string(last), "state": "cancelled"])
+                    #expect(try await third.code == "cancelled")
                 }
             }
         }
@@ -167,6 +178,17 @@ struct SteeringTests {
                 await watch.end()
             }
             #expect("\(watched)" == "exited(0)")
+            let listed = try await Program.with(
+                "rejoinder",
+                ["status", "--watch", "--json"],
+                environment: environment
+            ) { watch in
+                try await eventually("there is a line each time") { watch.lines.count > 2 }
+                for line in watch.lines { #expect(try JSONValue(parsing: line)["workers"] == [], "\(line)") }
+                watch.signal(.interrupt)
+                await watch.end()
+            }
+            #expect("\(listed)" == "exited(0)")
         }
     }
 
@@ -209,5 +231,37 @@ struct SteeringTests {
         let script = try await Program.run("rejoinder", ["--generate-completion-script", shell])
         #expect("\(script.status)" == "exited(0)")
         #expect(script.lines.contains { $0.contains("---completion") })
+    }
+
+    @Test("bash takes the script, and offers commands by their beginning and the nodes that there are")
+    func bash() async throws {
+        try await TestCluster.withDatabase { database in
+            try await database.query("select rejoinder.pause('order_status')::text, rejoinder.pause('price')::text")
+            let program = try Program.path(of: "rejoinder").string
+            // As the shell does when Tab is pressed; the words are the arguments, and the last is not complete.
+            let offered = """
+                script=$(mktemp)
+                "$1" --generate-completion-script bash >"$script"
+                bash -n "$script" || exit
+                source "$script"
+                COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)) COMP_LINE="$*" COMPREPLY=()
+                COMP_POINT=${#COMP_LINE}
+                $(complete -p rejoinder | sed 's/.* -F \\([^ ]*\\) .*/\\1/') "$1" "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD - 1]}"
+                rm "$script"
+                compgen -W "${COMPREPLY[*]}"
+                """
+            for (words, expected) in [
+                (["pau"], ["pause"]), (["re"], ["resume", "retry"]), (["resume", "ord"], ["order_status"]),
+                (["resume", ""], ["order_status", "price"]),
+            ] {
+                let result = try await Program.run(
+                    "/bin/bash",
+                    ["-c", offered, "bash", program] + words,
+                    environment: ["DATABASE_URL": database.url]
+                )
+                #expect("\(result.status)" == "exited(0)", "\(result.lines)")
+                #expect(result.lines.sorted() == expected, "\(words)")
+            }
+        }
     }
 }

@@ -135,6 +135,14 @@ package struct TestDatabase: Sendable {
         defer { Task { await connection.close() } }
         return try await connection.query(sql)
     }
+
+    /// Ends a backend, and returns when it is gone: PostgreSQL itself waits for that from 14 on only.
+    package func terminate(backend: String) async throws {
+        try await self.query("select pg_terminate_backend(\(backend))::text")
+        try await eventually("the backend is gone") {
+            try await self.query("select pid::text from pg_stat_activity where pid = \(backend)") == []
+        }
+    }
 }
 
 extension PostgresConnection {

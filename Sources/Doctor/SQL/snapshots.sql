@@ -22,3 +22,9 @@ select case when s.may_look then 'ok' else 'skipped' end,
        case when not s.may_look then format('grant pg_monitor to %I', current_user) end
   from setting as s
  where not s.may_look or not exists (select from old)
+union all
+-- What metrics and the dashboard show of it is seen by the schema's owner.
+select 'warning', format('the schema''s owner %s can''t see other logins'' transactions: metrics and dashboard don''t tell of a held snapshot', n.nspowner::regrole),
+       format('grant pg_read_all_stats to %s', n.nspowner::regrole)
+  from pg_namespace as n
+ where n.nspname = 'rejoinder' and not pg_has_role(n.nspowner, 'pg_read_all_stats', 'usage')

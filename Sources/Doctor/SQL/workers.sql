@@ -1,8 +1,8 @@
--- Nodes that are called, and that no live worker serves.
+-- Nodes that are called, or were in the last hour, and that no live worker serves: such a call soon ends as cancelled.
 with unserved as (
     select o.node, o.queued
       from rejoinder.overview as o
-     where o.queued + o.running + o.answered_hour + o.failed_hour + o.expired_hour > 0
+     where o.queued + o.running + o.answered_hour + o.failed_hour + o.expired_hour + o.cancelled_hour > 0
        and not exists (select from rejoinder.workers as w where o.node = any (w.nodes) or '*' = any (w.nodes))
 )
 select 'broken', format('no worker serves node %s, which was called in the last hour: calls end with no_worker', quote_literal(u.node)),

@@ -57,7 +57,7 @@ struct StatusScreen {
         TextTable(
             columns: [
                 "node", "queued", "running", "oldest", "answered 1m / 1h", "failed 1m / 1h", "expired 1m / 1h",
-                "p50 / p95 / p99 ms",
+                "cancelled 1m / 1h", "p50 / p95 / p99 ms",
             ],
             rows: self.overview.map { node in
                 func several(_ names: String...) -> String {
@@ -66,7 +66,7 @@ struct StatusScreen {
                 return [
                     node.node, "\(node.queued)", "\(node.running)", node.fields["oldest"].shown,
                     several("answered_minute", "answered_hour"), several("failed_minute", "failed_hour"),
-                    several("expired_minute", "expired_hour"),
+                    several("expired_minute", "expired_hour"), several("cancelled_minute", "cancelled_hour"),
                     node.fields["p50_ms"] == .null ? "" : several("p50_ms", "p95_ms", "p99_ms"),
                 ]
             }

@@ -128,6 +128,7 @@ create table rejoinder.received (
     trace       text,
     payload     json        not null
 ) partition by range (id);
+comment on table rejoinder.received is 'What was received, payload included: select payload from rejoinder.received where id = ''ID''.';
 
 -- The queue: events that are queued (no worker has them) or running. Narrow, and with room on each page for the claims of
 -- all that are there (a claim makes a row somewhat longer).

@@ -216,11 +216,13 @@ begin
 end $$;
 
 -- What an ingress is told of an event that has come to an end: a record separator (RFC 7464: no JSON text holds one) and its
--- id, and if it has a short answer its attempt and the answer.
-create function rejoinder.record(id uuid, attempt smallint, answer json) returns text
+-- id, and if it has a short answer its attempt, how many milliseconds it waited for that (- when it was never claimed), and
+-- the answer.
+create function rejoinder.record(id uuid, attempt smallint, waited integer, answer json) returns text
 language sql stable parallel safe as $$ -- as the cast of json is: were it immutable it would not be inlined
 select case
-    when octet_length(answer::text) <= 3700 then E'\x1e' || id::text || ' ' || attempt::text || ' ' || answer::text
+    when octet_length(answer::text) <= 3700
+        then E'\x1e' || id::text || ' ' || attempt::text || ' ' || coalesce(waited::text, '-') || ' ' || answer::text
     else E'\x1e' || id::text
 end $$;
 
@@ -277,7 +279,11 @@ begin
     perform rejoinder.tell(array_agg(o.ingress), array_agg(o.record))
        from unnest(sorted) as wanted (id)
       cross join lateral (
-         select outcome.ingress, rejoinder.record(outcome.id, outcome.attempt, outcome.answer) as record
+         select outcome.ingress,
+                rejoinder.record(
+                    outcome.id, outcome.attempt,
+                    (date_part('epoch', outcome.claimed_at - outcome.enqueued_at) * 1000)::integer, outcome.answer
+                ) as record
            from rejoinder.outcome
           where outcome.id = wanted.id and outcome.id between first and last
           limit 1

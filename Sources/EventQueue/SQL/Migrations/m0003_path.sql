@@ -243,13 +243,15 @@ end $$;
 -- Stores a batch of outcomes: 'answered' with its answer, 'failed' (no further attempt), 'retry' (queued again while
 -- attempts and time are left, else failed) or 'expired'. It accepts those whose claim is still the current one, and
 -- returns them with the state that they have now, and the answer that was stored; "limited" is the node, where that has a
--- limit, which may let another start. Durable; the worker then calls settle() on a transaction of its own, and wake() for
+-- limit, which may let another start, and "waited" how many milliseconds it was in the queue, up to that attempt. Durable; the worker then calls settle() on a transaction of its own, and wake() for
 -- what was queued again or may start. "ago" is how many microseconds ago each handler ended, "ran" how many it took; for
 -- those who look.
 create function rejoinder.answer(
     worker integer, ids uuid[], places bigint[], outcomes text[], answers json[], codes text[], errors text[],
     ago integer[] default null, ran integer[] default null
-) returns table (id uuid, state rejoinder.state, attempt smallint, ingress integer, answer json, limited text)
+) returns table (
+    id uuid, state rejoinder.state, attempt smallint, ingress integer, answer json, limited text, waited integer
+)
 language plpgsql
 set enable_seqscan = off
 set enable_bitmapscan = off
@@ -277,7 +279,7 @@ begin
            and l.worker = answer.worker
            and l.attempt < l.max_attempts
            and l.deadline > finished
-        returning l.id, 'queued'::rejoinder.state, l.attempt, l.ingress, null::json, null;
+        returning l.id, 'queued'::rejoinder.state, l.attempt, l.ingress, null::json, null, null::integer;
     end if;
     return query
     with ended as (
@@ -297,7 +299,8 @@ begin
            e.ran / 1000.0::real, e.node, e.code, e.error, e.answer
       from ended as e
     returning outcome.id, outcome.state, outcome.attempt, outcome.ingress, outcome.answer,
-              case when outcome.node = any (array(select b.node from rejoinder.node_limit as b)) then outcome.node end;
+              case when outcome.node = any (array(select b.node from rejoinder.node_limit as b)) then outcome.node end,
+              (date_part('epoch', outcome.claimed_at - outcome.enqueued_at) * 1000)::integer;
 end $$;
 
 -- What a worker calls: answer(), and when that is on the disk what settle() does, in one round trip and one statement.
@@ -318,7 +321,7 @@ declare
 begin
     select array_agg(a.id), array_agg(a.state::text),
            array_agg(a.ingress) filter (where a.state <> 'queued'),
-           array_agg(rejoinder.record(a.id, a.attempt, a.answer)) filter (where a.state <> 'queued'),
+           array_agg(rejoinder.record(a.id, a.attempt, a.waited, a.answer)) filter (where a.state <> 'queued'),
            array_agg(distinct a.limited) filter (where a.limited is not null)
       into accepted, states, ingresses, records, limited
       from rejoinder.answer(worker, ids, places, outcomes, answers, codes, errors, ago, ran) as a;
@@ -333,11 +336,12 @@ begin
     end if;
 end $$;
 
--- What has become of these events, as far as they have come to an end: what an ingress replies with.
+-- What has become of these events, as far as they have come to an end: what an ingress replies with. "waited" is how many
+-- milliseconds it was in the queue, up to its last attempt (null when it was never claimed).
 -- The bounds of the batch make the executor open only the partitions concerned; "limit 1" keeps the planner from reading
 -- all that lies between the bounds.
 create function rejoinder.results(ids uuid[])
-returns table (id uuid, state rejoinder.state, attempt smallint, code text, answer json)
+returns table (id uuid, state rejoinder.state, attempt smallint, code text, answer json, waited integer)
 language plpgsql stable
 set enable_seqscan = off
 set enable_bitmapscan = off
@@ -352,10 +356,11 @@ declare
     last constant uuid := sorted[cardinality(sorted)];
 begin
     return query
-    select wanted.id, o.state, o.attempt, o.code, o.answer
+    select wanted.id, o.state, o.attempt, o.code, o.answer,
+           (date_part('epoch', o.claimed_at - o.enqueued_at) * 1000)::integer
       from unnest(sorted) as wanted (id)
      cross join lateral (
-        select outcome.state, outcome.attempt, outcome.code, outcome.answer
+        select outcome.state, outcome.attempt, outcome.code, outcome.answer, outcome.claimed_at, outcome.enqueued_at
           from rejoinder.outcome
          where outcome.id = wanted.id and outcome.id between first and last
          limit 1

@@ -123,6 +123,8 @@ with live as (
            count(*) filter (where f.state = 'failed') as failed_hour,
            count(*) filter (where f.state = 'expired' and f.last_minute) as expired_minute,
            count(*) filter (where f.state = 'expired') as expired_hour,
+           count(*) filter (where f.state = 'cancelled' and f.last_minute) as cancelled_minute,
+           count(*) filter (where f.state = 'cancelled') as cancelled_hour,
            percentile_cont(array[0.5, 0.95, 0.99]) within group (order by f.milliseconds)
                filter (where f.state = 'answered') as percentiles
       from finished as f
@@ -138,6 +140,8 @@ select n.name as node,
        coalesce(c.failed_hour, 0) as failed_hour,
        coalesce(c.expired_minute, 0) as expired_minute,
        coalesce(c.expired_hour, 0) as expired_hour,
+       coalesce(c.cancelled_minute, 0) as cancelled_minute,
+       coalesce(c.cancelled_hour, 0) as cancelled_hour,
        round(c.percentiles[1]::numeric, 1) as p50_ms,
        round(c.percentiles[2]::numeric, 1) as p95_ms,
        round(c.percentiles[3]::numeric, 1) as p99_ms
@@ -156,6 +160,8 @@ comment on column rejoinder.overview.failed_minute is 'Failed (or refused by the
 comment on column rejoinder.overview.failed_hour is 'Failed (or refused by the handler) in the last hour.';
 comment on column rejoinder.overview.expired_minute is 'Expired in the last minute: no answer before the deadline.';
 comment on column rejoinder.overview.expired_hour is 'Expired in the last hour: no answer before the deadline.';
+comment on column rejoinder.overview.cancelled_minute is 'Cancelled in the last minute: nobody waited any more, no worker served it, or an operator''s doing.';
+comment on column rejoinder.overview.cancelled_hour is 'Cancelled in the last hour, likewise.';
 comment on column rejoinder.overview.p50_ms is 'Median time from enqueue to answer in the last hour, milliseconds.';
 comment on column rejoinder.overview.p95_ms is '95th percentile of the same.';
 comment on column rejoinder.overview.p99_ms is '99th percentile of the same.';
@@ -317,7 +323,8 @@ comment on column rejoinder.incidents.processes is 'The processes that it happen
 comment on column rejoinder.incidents.advice is 'What it means, and what to do.';
 
 -- The open transactions that hold back the database's cleaning up, oldest first; of two-phase ones that are prepared, "state"
--- says so, and "login" is their owner. What other logins do is only seen by a member of pg_read_all_stats.
+-- says so, and "login" is their owner. What other logins do is only seen where the schema's owner is a member of
+-- pg_read_all_stats: see sees_snapshots().
 create function rejoinder.snapshots()
 returns table (open_for interval, pid integer, login text, application text, state text)
 language plpgsql stable as $$
@@ -341,6 +348,14 @@ begin
          order by held.since;
 end $$;
 comment on function rejoinder.snapshots is 'The open transactions that hold back cleaning up, oldest first; end one by pg_terminate_backend(pid).';
+
+-- Whether snapshots() sees the transactions of all logins, and not of the schema's owner alone.
+create function rejoinder.sees_snapshots() returns boolean
+language plpgsql stable as $$
+begin
+    return pg_has_role('pg_read_all_stats', 'usage');
+end $$;
+comment on function rejoinder.sees_snapshots is 'Whether snapshots() sees all logins'' transactions; else: grant pg_read_all_stats to the schema''s owner.';
 
 -- The queue's vital figures, for metrics: a name, or a name and a label, of which node, and the value. A further row needs no
 -- newer client. Nodes are those with live events, those that a worker names, and the first 500 that were ever called.
@@ -399,7 +414,9 @@ begin
     return query
         select 'rejoinder_oldest_snapshot_age_seconds', null::text,
                coalesce(max(extract(epoch from held.open_for)), 0)::double precision
-          from rejoinder.snapshots() as held;
+          from rejoinder.snapshots() as held
+        -- What can't be seen is not 0. An old one that is seen counts all the same.
+        having rejoinder.sees_snapshots() or max(held.open_for) > interval '1 minute';
 end $$;
 comment on function rejoinder.vitals is 'The queue''s figures for metrics: what waits and runs, its age, workers by node, old snapshots.';
 
@@ -444,7 +461,7 @@ select what, name, explanation
         select case c.relkind when 'v' then 1 else 2 end as part, case c.relkind when 'v' then 'view' else 'table' end as what,
                c.relname::text as name, obj_description(c.oid, 'pg_class') as explanation
           from pg_class as c
-         where c.relnamespace = 'rejoinder'::regnamespace and c.relkind in ('v', 'r')
+         where c.relnamespace = 'rejoinder'::regnamespace and c.relkind in ('v', 'r', 'p')
         union all
         select 3, case p.prokind when 'p' then 'procedure' else 'function' end,
                p.proname || '(' || pg_get_function_identity_arguments(p.oid) || ')',

@@ -23,9 +23,9 @@ declare
         ],
         "rejoinder_operator": [
             "cancel", "retry", "answer_by_hand", "pause", "resume", "limit", "drain", "life", "id_at", "advice",
-            "snapshots", "definitions"
+            "snapshots", "sees_snapshots", "definitions"
         ],
-        "rejoinder_reader": ["life", "id_at", "advice", "snapshots", "definitions"]
+        "rejoinder_reader": ["life", "id_at", "advice", "snapshots", "sees_snapshots", "definitions"]
     }';
     role text;
     routine record;

@@ -69,6 +69,7 @@ begin
               from rejoinder.snapshots() as held
              limit 1
         ),
+        'sees_snapshots', rejoinder.sees_snapshots(),
         'steered', (
             select coalesce(json_agg(a), '[]')
               from (
@@ -106,6 +107,10 @@ end $$;
 -- time to the answer: "bucket" is floor(8 log2(milliseconds)), so that a percentile is right to within a tenth.
 -- It reads at most 250 calls of each two seconds. Where there were more ("sampled") it counts them by their places in the
 -- queue, which were given out one after the other.
+--
+-- With them come the calls that were refused before they were events, as 'refused', so far as they were meant for an endpoint:
+-- what knocks at other paths, or is no HTTP, is no call. The few that were let in and then met a pause, or a database that
+-- went away, count twice.
 create function rejoinder.minutes(since timestamptz, until timestamptz)
 returns table (minute integer, node text, state text, bucket integer, calls bigint, sampled boolean)
 language plpgsql stable
@@ -151,6 +156,17 @@ begin
           ) as o
      ) as r
      group by 1, 2, 3, 4;
+    return query
+    select floor(date_part('epoch', i.minute) / 60)::integer, i.node, 'refused', null::integer, sum(i.number)::bigint, false
+      from rejoinder.incident as i
+     where i.minute >= minutes.since
+       and i.minute < minutes.until
+       and i.about = 'call'
+       and i.code in (
+           'signature', 'contract', 'content_type', 'empty_body', 'body_too_large', 'content_encoding', 'overloaded',
+           'out_of_room', 'paused', 'database_away'
+       )
+     group by i.minute, i.node;
 end $$;
 
 -- One event, but for payload and answer; null where there is none.
@@ -170,5 +186,5 @@ begin
 end $$;
 
 comment on function rejoinder.glance is 'What a dashboard shows of this moment.';
-comment on function rejoinder.minutes is 'Finished calls by minute of arrival, node, state and time, for a dashboard.';
+comment on function rejoinder.minutes is 'Finished and refused calls by minute of arrival, node, state and time, for a dashboard.';
 comment on function rejoinder.sight is 'One event, but for payload and answer, for a dashboard.';

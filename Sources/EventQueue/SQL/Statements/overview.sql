@@ -8,6 +8,8 @@ select node,
        failed_hour,
        expired_minute,
        expired_hour,
+       cancelled_minute,
+       cancelled_hour,
        p50_ms::double precision as p50_ms,
        p95_ms::double precision as p95_ms,
        p99_ms::double precision as p99_ms

@@ -1,0 +1,39 @@
+import HaptikWebhook
+import Subprocess
+import SystemPackage
+import TestSupport
+import Testing
+
+#if canImport(FoundationEssentials)
+import FoundationEssentials
+#else
+import Foundation
+#endif
+
+/// The newcomer's path: everything in one terminal, with a worker of one's own.
+@Suite("rejoinder dev", .serialized, .timeLimit(.minutes(5)))
+struct DevTests {
+    @Test("with the example's worker a call that is sent gets its answer, and all of it ends in order")
+    func orderWorker() async throws {
+        let folder = "/tmp/rejoinder-test-\(UInt32.random(in: 0...UInt32.max))"
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        let body = "\(folder)/call.json"
+        try Data(Deployment.body("order_status", ["order_id": "4711"])).write(to: URL(filePath: body))
+        let worker = try Program.path(of: "OrderWorker").string
+        let arguments = ["dev", "--directory", "\(folder)/data", "--http-port", "0", "--admin-port", "0", "--", worker]
+        let status = try await Program.with("rejoinder", arguments) { dev in
+            let line = try await dev.line(containing: "calls:")
+            let url = try #require(line.split(separator: " ").last.map { String($0) })
+            let sent = try await Program.run(
+                "rejoinder",
+                ["send", "--url", url, "--body", body],
+                environment: ["REJOINDER_SECRET": "test"]
+            )
+            #expect("\(sent.status)" == "exited(0)", "\(sent.lines)")
+            #expect(sent.lines.first == "200 OK")
+            #expect(sent.lines.contains { $0.contains("4711") }, "\(sent.lines)")
+        }
+        #expect("\(status)" == "exited(0)")
+    }
+}
