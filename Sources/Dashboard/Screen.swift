@@ -42,7 +42,8 @@ struct Screen: Sendable {
     /// Whether who looks may act.
     let mayAct: Bool
 
-    init(_ sample: Sampler.Sample, mayAct: Bool) {
+    /// With `showsErrors`, what the handlers of failed calls said.
+    init(_ sample: Sampler.Sample, mayAct: Bool, showsErrors: Bool) {
         self.mayAct = mayAct
         self.state = Self.state(sample)
         self.hasFigures = sample.glance != nil
@@ -77,7 +78,7 @@ struct Screen: Sendable {
         let allLive = glance.nodes.reduce(0) { $0 + $1.queued + $1.running }
         self.moreLive = Self.more(allLive - glance.live.count)
         self.steered = glance.steered.map { SteeredRow($0) }
-        self.failures = glance.failures.map { FailureRow($0, at: glance.at) }
+        self.failures = glance.failures.map { FailureRow($0, at: glance.at, showsError: showsErrors) }
         self.moreNodes = Self.more(glance.nodeCount - glance.nodes.count)
         self.moreWorkers = Self.more(glance.workerCount - glance.workers.count)
     }
@@ -321,14 +322,14 @@ extension Screen {
         let finished: String
         let iso: String
 
-        init(_ failure: QueueGlance.Failure, at now: Int64) {
+        init(_ failure: QueueGlance.Failure, at now: Int64, showsError: Bool) {
             let finished = WallTime(milliseconds: failure.finished)
             self.id = failure.id
             self.node = failure.node
             self.state = failure.state
             self.attempts = failure.attempt == 1 ? "1 attempt" : "\(failure.attempt) attempts"
             self.code = failure.code ?? ""
-            self.error = failure.error ?? ""
+            self.error = showsError ? failure.error ?? "" : ""
             self.finished = now - failure.finished < 86_400_000 ? finished.clock : finished.iso
             self.iso = finished.iso
         }

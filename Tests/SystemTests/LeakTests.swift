@@ -60,7 +60,7 @@ struct LeakTests {
     private static func callEverything(_ deployment: Deployment) async throws -> [String] {
         let nodes = [
             "echo", "throw", "throw_once", "refuse", "failure", "empty", "silent", "huge", "full", "limited", "nobody",
-            "leak_thrown", "leak_refused", "leak_invalid",
+            "leak_thrown", "leak_quoted", "leak_refused", "leak_invalid",
         ]
         var signatures: [String] = []
         var statuses: Set<UInt> = []
