@@ -68,15 +68,20 @@ final class Arena: Sendable {
         )
     }
 
+    /// Where the database is, if it has a disk to itself: not what the processes say, which a full one would not take.
+    static func disk(in folder: String) -> String { "\(folder)/disk" }
+
     /// Runs `body` with a new database with the schema.
     static func with<Result>(
         folder: String,
+        hasDisk: Bool,
         deadline: Double,
         signs: [Sign],
         _ body: (Arena) async throws -> Result
     ) async throws -> Result {
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-        return try await Database.with(folder: folder, settings: [:]) { database in
+        let disk = hasDisk ? Self.disk(in: folder) : folder
+        return try await Database.with(folder: disk, settings: [:]) { database in
             try await Fleet.with(folder: folder) { fleet in
                 try await fleet.migrate(databaseURL: database.url)
                 for role in ["ingress", "worker"] {

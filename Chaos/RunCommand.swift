@@ -98,7 +98,7 @@ extension Scenario {
             let deadline = isShort ? self.shortDeadline ?? self.deadline : self.deadline
             if let disk = self.disk {
                 do {
-                    try await Disk.mount(at: folder, megabytes: disk)
+                    try await Disk.mount(at: Arena.disk(in: folder), megabytes: disk)
                 } catch {
                     row.isSkipped = true
                     // Where all must be tried, it can be.
@@ -107,7 +107,8 @@ extension Scenario {
                     return row
                 }
             }
-            try await Arena.with(folder: folder, deadline: deadline, signs: self.signs) { arena in
+            let hasDisk = self.disk != nil
+            try await Arena.with(folder: folder, hasDisk: hasDisk, deadline: deadline, signs: self.signs) { arena in
                 if self.hasProxy { try await arena.putProxyBefore() }
                 if self.hasStandby { try await arena.addStandby() }
                 for _ in 0..<self.ingresses { try await arena.addIngress(self.ingressArguments) }
@@ -127,7 +128,7 @@ extension Scenario {
         } catch {
             row.faults.append("could not be carried out: \(error)")
         }
-        if self.disk != nil { await Disk.unmount(folder) }
+        if self.disk != nil { await Disk.unmount(Arena.disk(in: folder)) }
         return row
     }
 }

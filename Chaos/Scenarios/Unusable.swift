@@ -108,9 +108,9 @@ extension Scenario {
     ) { arena, isShort in
         // What is in the log when a disk fills up can be lost with it; what has been answered cannot.
         try await arena.unusable(for: isShort ? 12 : 60, isShort, isRefusing: true) {
-            Disk.fill(arena.folder)
+            Disk.fill(Arena.disk(in: arena.folder))
         } again: {
-            Disk.free(arena.folder)
+            Disk.free(Arena.disk(in: arena.folder))
             // A server that could not write its log has stopped.
             if !arena.database.cluster.isRunning { try await arena.database.cluster.start() }
         }
