@@ -323,10 +323,8 @@ let package = Package(
         .testTarget(
             name: "SystemTests",
             dependencies: [
-                "HaptikWebhook", "LocalPostgres", "OrderWorker", "PostgresClient", "ProductPriceWorker",
-                "ScriptedWorker",
-                "Settings", "Stage",
-                "TestSupport", "rejoinder",
+                "FuzzInput", "HaptikWebhook", "LocalPostgres", "OrderWorker", "PostgresClient", "ProductPriceWorker",
+                "ScriptedWorker", "Settings", "Stage", "TestSupport", "rejoinder",
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
@@ -427,7 +425,8 @@ let package = Package(
                 .product(name: "NIOHTTP1", package: "swift-nio"),
             ]
         ),
-        .testTarget(name: "HaptikWebhookTests", dependencies: ["HaptikWebhook"]),
+        .target(name: "FuzzInput", path: "Tests/FuzzInput"),
+        .testTarget(name: "HaptikWebhookTests", dependencies: ["FuzzInput", "HaptikWebhook"]),
         .testTarget(
             name: "PostgresClientTests",
             dependencies: ["PostgresClient", "TestSupport", .product(name: "Logging", package: "swift-log")]
@@ -435,7 +434,7 @@ let package = Package(
         .testTarget(
             name: "EventQueueTests",
             dependencies: [
-                "EventQueue", "LocalPostgres", "PostgresClient", "TestSupport",
+                "EventQueue", "FuzzInput", "HaptikWebhook", "LocalPostgres", "PostgresClient", "TestSupport",
                 .product(name: "Logging", package: "swift-log"),
             ]
         ),

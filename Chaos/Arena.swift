@@ -5,14 +5,6 @@ import NIOCore
 import Stage
 import Synchronization
 
-#if canImport(Glibc)
-import Glibc
-#elseif canImport(Musl)
-import Musl
-#else
-import Darwin
-#endif
-
 #if canImport(FoundationEssentials)
 import FoundationEssentials
 #else
@@ -48,6 +40,8 @@ final class Arena: Sendable {
         var standby: LocalPostgres?
         var ingresses: [Ingress] = []
         var workers: [Member] = []
+        /// The workers' admin ports, by their processes.
+        var adminPorts: [Int32: Int] = [:]
         var loads = 0
         var proxy: Proxy?
     }
@@ -56,6 +50,7 @@ final class Arena: Sendable {
     var databaseURL: String { self.state.withLock { $0.databaseURL } }
     var ingresses: [Ingress] { self.state.withLock { $0.ingresses } }
     var workers: [Member] { self.state.withLock { $0.workers } }
+    var adminPorts: [Int32: Int] { self.state.withLock { $0.adminPorts } }
 
     private init(
         _ database: Database,
@@ -73,15 +68,20 @@ final class Arena: Sendable {
         )
     }
 
+    /// Where the database is, if it has a disk to itself: not what the processes say, which a full one would not take.
+    static func disk(in folder: String) -> String { "\(folder)/disk" }
+
     /// Runs `body` with a new database with the schema.
     static func with<Result>(
         folder: String,
+        hasDisk: Bool,
         deadline: Double,
         signs: [Sign],
         _ body: (Arena) async throws -> Result
     ) async throws -> Result {
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-        return try await Database.with(folder: folder, settings: [:]) { database in
+        let disk = hasDisk ? Self.disk(in: folder) : folder
+        return try await Database.with(folder: disk, settings: [:]) { database in
             try await Fleet.with(folder: folder) { fleet in
                 try await fleet.migrate(databaseURL: database.url)
                 for role in ["ingress", "worker"] {
@@ -142,11 +142,12 @@ final class Arena: Sendable {
             ["worker", "--runs", self.folder] + slots,
             environment: ["DATABASE_URL": self.url(as: "worker")]
         )
-        self.watcher.add(
-            adminPort: try await worker.port(after: " admin.port=", in: "admin port open"),
-            hasDashboard: false
-        )
-        self.state.withLock { $0.workers.append(worker) }
+        let adminPort = try await worker.port(after: " admin.port=", in: "admin port open")
+        self.watcher.add(adminPort: adminPort, hasDashboard: false)
+        self.state.withLock { state in
+            state.workers.append(worker)
+            state.adminPorts[worker.pid] = adminPort
+        }
         return worker
     }
 
@@ -293,88 +294,5 @@ final class Arena: Sendable {
           "n": [{"detection": "message", "original_text": "\(key)", "entity_value": "\(key)"}],
           "ms": [{"detection": "message", "original_text": "\(milliseconds)", "entity_value": "\(milliseconds)"}]}}
         """
-    }
-
-    // MARK: What is left
-
-    func runs() throws -> [HandlerRun] { try RunJournal.runs(in: self.folder) }
-
-    /// Every event that the database has kept, by its call's key.
-    func events() async throws -> [String: [History.Event]] {
-        let rows = try await self.database.query(
-            """
-            select p.payload #>> '{entities,n,0,entity_value}', e.state, e.answer #>> '{response,0}'
-              from rejoinder.received as p
-              join rejoinder.event as e on e.id = p.id
-            """
-        )
-        var events: [String: [History.Event]] = [:]
-        for row in rows.split(separator: "\n") {
-            let fields = row.split(separator: "|", omittingEmptySubsequences: false).map(String.init)
-            guard fields.count == 3 else { throw StageError("a row of events is \"\(row)\"") }
-            events[fields[0], default: []].append(History.Event(state: fields[1], answer: fields[2]))
-        }
-        return events
-    }
-
-    /// Waits until nothing is queued or running; what is left after a minute.
-    func leftOver() async throws -> Int {
-        let end = ContinuousClock.now + .seconds(60)
-        while true {
-            let left = try await self.database.number("select count(*) from rejoinder.queue")
-            if left == 0 || ContinuousClock.now > end { return left }
-            try await Task.sleep(for: .milliseconds(100))
-        }
-    }
-
-    /// Waits until no live worker has a slot in use; how many are left after a while.
-    func busySlots() async throws -> Int {
-        let end = ContinuousClock.now + .seconds(10)
-        while true {
-            let busy = try await self.database.number(
-                "select coalesce(sum(busy), 0) from rejoinder.workers where not missing"
-            )
-            if busy == 0 || ContinuousClock.now > end { return busy }
-            try await Task.sleep(for: .milliseconds(100))
-        }
-    }
-
-    /// What the living processes hold.
-    func holdings() -> [Holding] {
-        (self.ingresses.map(\.member) + self.workers).filter(\.isRunning).compactMap { Holding($0.pid) }
-    }
-
-    /// Waits until no process holds much more than they did before the load; what does not hold.
-    func leaks(since before: [Holding]) async throws -> [String] {
-        // Connections that are made when they are first needed, and what is kept for the next batch.
-        let descriptors = (before.map(\.descriptors).max() ?? 0) + 16
-        let memory = (before.map(\.memory).max() ?? 0) + 200 << 20
-        let end = ContinuousClock.now + .seconds(10)
-        while true {
-            let leaks = self.holdings().compactMap { holding in
-                if holding.descriptors > descriptors { return "a process holds \(holding.descriptors) descriptors" }
-                if holding.memory > memory { return "a process holds \(holding.memory >> 20) MiB" }
-                return nil
-            }
-            if leaks.isEmpty || ContinuousClock.now > end { return leaks }
-            try await Task.sleep(for: .milliseconds(200))
-        }
-    }
-}
-
-/// What a process holds, as Linux sees it.
-struct Holding {
-    let descriptors: Int
-    /// Bytes in memory.
-    let memory: Int
-
-    init?(_ pid: Int32) {
-        guard
-            let names = try? FileManager.default.contentsOfDirectory(atPath: "/proc/\(pid)/fd"),
-            let pages = try? String(contentsOfFile: "/proc/\(pid)/statm", encoding: .utf8)
-                .split(separator: " ").dropFirst().first.flatMap({ Int($0) })
-        else { return nil }
-        self.descriptors = names.count
-        self.memory = pages * Int(getpagesize())
     }
 }

@@ -65,9 +65,11 @@ final class History: Sendable {
         return faults.lines
     }
 
-    /// Counts the calls of living ingresses whose reply came later than half a second after the deadline, in seconds.
-    func late(deadline: Double, mayBreak: (Call) -> Bool) -> Int {
-        self.calls.count { $0.secondsOnTheWay > deadline + 0.5 && !mayBreak($0) }
+    /// Counts the calls of living ingresses whose reply came later than half a second after the deadline, in seconds; and
+    /// those where it was three.
+    func late(deadline: Double, mayBreak: (Call) -> Bool) -> (late: Int, tooLate: Int) {
+        let late = self.calls.filter { $0.secondsOnTheWay > deadline + 0.5 && !mayBreak($0) }
+        return (late.count, late.count { $0.secondsOnTheWay > deadline + 3 })
     }
 }
 

@@ -2,7 +2,7 @@ import NIOCore
 import NIOPosix
 import Synchronization
 
-/// A TCP proxy that can cut or stall what it carries.
+/// A TCP proxy that can cut or stall what it carries, or swallow everything.
 final class Proxy: Sendable {
     let port: Int
     private let listener: any Channel
@@ -14,7 +14,12 @@ final class Proxy: Sendable {
         let listener = try await ServerBootstrap(group: .singletonMultiThreadedEventLoopGroup)
             .serverChannelOption(.backlog, value: 256)
             .childChannelInitializer { client in
-                ClientBootstrap(group: client.eventLoop)
+                // Taken, and never heard of again.
+                guard !links.isSwallowing else {
+                    links.add(swallowed: client)
+                    return client.eventLoop.makeSucceededVoidFuture()
+                }
+                return ClientBootstrap(group: client.eventLoop)
                     .connect(host: "127.0.0.1", port: port)
                     .flatMapThrowing { server in
                         let link = Link(client, server)
@@ -23,7 +28,10 @@ final class Proxy: Sendable {
                             links.remove(link)
                             client.close(promise: nil)
                         }
-                        client.closeFuture.whenComplete { _ in server.close(promise: nil) }
+                        client.closeFuture.whenComplete { _ in
+                            link.clientClosed()
+                            server.close(promise: nil)
+                        }
                         try client.pipeline.syncOperations.addHandler(Carrier(to: server, link))
                         try server.pipeline.syncOperations.addHandler(Carrier(to: client, link))
                     }
@@ -50,25 +58,64 @@ final class Proxy: Sendable {
     /// From now on carries nothing more on one connection that is in use, and leaves it open; false where there is none.
     func stallOne() -> Bool {
         guard let link = self.links.randomInUse() else { return false }
-        link.fate.withLock { $0 = .stalled }
+        self.links.stall(link)
         return true
+    }
+
+    /// From now on carries nothing, and takes connections without a word; what is open stays open.
+    func swallowAll() {
+        self.links.swallow(true)
+        for link in self.links.all() { self.links.stall(link) }
+    }
+
+    /// Carries new connections again; those that it swallowed are gone.
+    func swallowNoMore() {
+        self.links.swallow(false)
+        for link in self.links.all() where !link.isCarried { link.cut() }
     }
 
     /// Lets all connections live that have not been cut yet.
     func mend() { for link in self.links.all() { link.fate.withLock { $0 = .carried } } }
+
+    /// How long those who had them took to close the stalled connections, in seconds; nil where one is still open.
+    var stalls: [Double?] { self.links.stalled().map(\.closedAfter) }
 }
 
-/// The connections that are open.
+/// The connections that are open, and those that were stalled.
 private final class Links: Sendable {
-    private let links = Mutex<[ObjectIdentifier: Link]>([:])
-
-    func add(_ link: Link) { self.links.withLock { $0[ObjectIdentifier(link)] = link } }
-    func remove(_ link: Link) { self.links.withLock { $0[ObjectIdentifier(link)] = nil } }
-    func random() -> Link? { self.links.withLock { $0.values.filter(\.isCarried).randomElement() } }
-    func randomInUse() -> Link? {
-        self.links.withLock { $0.values.filter { $0.isCarried && $0.isInUse }.randomElement() }
+    private struct State {
+        var links: [ObjectIdentifier: Link] = [:]
+        var stalled: [Link] = []
+        var isSwallowing = false
+        var swallowed: [any Channel] = []
     }
-    func all() -> [Link] { self.links.withLock { Array($0.values) } }
+
+    private let state = Mutex(State())
+
+    var isSwallowing: Bool { self.state.withLock { $0.isSwallowing } }
+
+    func add(_ link: Link) { self.state.withLock { $0.links[ObjectIdentifier(link)] = link } }
+    func remove(_ link: Link) { self.state.withLock { $0.links[ObjectIdentifier(link)] = nil } }
+    func random() -> Link? { self.all().filter(\.isCarried).randomElement() }
+    func randomInUse() -> Link? { self.all().filter { $0.isCarried && $0.isInUse }.randomElement() }
+    func all() -> [Link] { self.state.withLock { Array($0.links.values) } }
+
+    func stall(_ link: Link) {
+        link.stall()
+        self.state.withLock { $0.stalled.append(link) }
+    }
+
+    func stalled() -> [Link] { self.state.withLock { $0.stalled } }
+    func add(swallowed client: any Channel) { self.state.withLock { $0.swallowed.append(client) } }
+
+    func swallow(_ isSwallowing: Bool) {
+        let swallowed = self.state.withLock { state in
+            state.isSwallowing = isSwallowing
+            defer { state.swallowed = [] }
+            return state.swallowed
+        }
+        for client in swallowed { client.close(promise: nil) }
+    }
 }
 
 /// A client's connection and its own to the server.
@@ -80,7 +127,9 @@ private final class Link: Sendable {
     }
 
     let fate = Mutex(Fate.carried)
-    private let lastUse = Mutex(ContinuousClock.now)
+    private let times = Mutex<(used: ContinuousClock.Instant, stalled: ContinuousClock.Instant?, closed: Double?)>(
+        (.now, nil, nil)
+    )
     private let client: any Channel
     private let server: any Channel
 
@@ -92,7 +141,21 @@ private final class Link: Sendable {
     var isCarried: Bool { self.fate.withLock { if case .carried = $0 { true } else { false } } }
 
     /// Whether anything has gone through in the last second.
-    var isInUse: Bool { ContinuousClock.now - self.lastUse.withLock { $0 } < .seconds(1) }
+    var isInUse: Bool { ContinuousClock.now - self.times.withLock { $0.used } < .seconds(1) }
+
+    /// How long after it was stalled its client closed it, in seconds.
+    var closedAfter: Double? { self.times.withLock { $0.closed } }
+
+    func stall() {
+        self.fate.withLock { $0 = .stalled }
+        self.times.withLock { $0.stalled = .now }
+    }
+
+    func clientClosed() {
+        self.times.withLock { times in
+            times.closed = times.stalled.map { (ContinuousClock.now - $0) / .seconds(1) }
+        }
+    }
 
     func cut() {
         self.client.close(promise: nil)
@@ -101,7 +164,7 @@ private final class Link: Sendable {
 
     /// How many of so many bytes go through, and whether that is the end.
     func pass(_ count: Int) -> (bytes: Int, isEnd: Bool) {
-        self.lastUse.withLock { $0 = .now }
+        self.times.withLock { $0.used = .now }
         return self.fate.withLock { fate in
             switch fate {
             case .carried: return (count, false)

@@ -4,9 +4,13 @@ extension Fleet {
         let migration = try await self.start(
             Programs.rejoinder,
             ["migrate"],
-            environment: ["DATABASE_URL": databaseURL]
+            environment: ["DATABASE_URL": databaseURL],
+            endsWith: 0
         )
         await migration.end()
+        guard migration.hasSucceeded else {
+            throw StageError("rejoinder migrate failed: \(migration.said)")
+        }
     }
 
     /// Starts an ingress, and waits until it listens; on free ports unless told otherwise.

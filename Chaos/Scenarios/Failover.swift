@@ -33,35 +33,4 @@ extension Scenario {
         findings.notes = ["at-most-once answered \(onceRight.answered) of \(onceRight.sent)"]
         return findings
     }
-
-    static let migration = Scenario(
-        name: "migration",
-        title: "rejoinder migrate again and again while old processes run",
-        ingresses: 2,
-        workers: 2,
-        signs: []
-    ) { arena, isShort in
-        async let load = arena.load(200, seconds: isShort ? 5 : 20, milliseconds: 20)
-        for _ in 0..<(isShort ? 3 : 10) {
-            try await Task.sleep(for: .milliseconds(700))
-            try await arena.fleet.migrate(databaseURL: arena.database.url)
-        }
-        let result = try await load
-        var findings = Findings()
-        findings.expect(result.isRight, "\(result.sent - result.answered) calls failed")
-        // A program whose schema is not there yet refuses to start, in one line.
-        try await arena.database.query("create database older")
-        let early = try await arena.fleet.start(
-            Programs.rejoinder,
-            ["ingress", "--http-port", "0", "--admin-port", "0"],
-            environment: [
-                "DATABASE_URL": try arena.database.cluster.connectionString(database: "older"),
-                "REJOINDER_SECRET": Arena.secret,
-            ]
-        )
-        let line = try await early.line(containing: "rejoinder migrate")
-        await early.end()
-        findings.notes = ["a program without its schema says: \(line)"]
-        return findings
-    }
 }

@@ -23,6 +23,7 @@ extension Scenario {
         let slow = try await arena.steer("limit('work', null, 20)", until: "limit('work', null, null)")
         for worker in old {
             try await arena.addWorker()
+            worker.expectEnd()
             try await arena.database.query(
                 "select rejoinder.drain(id) from rejoinder.workers where pid = \(worker.pid)"
             )

@@ -25,6 +25,7 @@ extension Scenario {
         let seconds = isShort ? 6.0 : 60
         var kills: [Int32: UInt64] = [:]
         async let load = arena.load(200, seconds: seconds, milliseconds: 100)
+        async let once = arena.load(20, seconds: seconds, node: "once", milliseconds: 100)
         for _ in 0..<Int(seconds / 2) - 1 {
             try await Task.sleep(for: .seconds(1))
             let victim = try await arena.busiestWorker()
@@ -33,9 +34,11 @@ extension Scenario {
             try await arena.addWorker(slots: 10)
             try await Task.sleep(for: .seconds(1))
         }
-        _ = try await load
+        let (right, onceRight) = try await (load, once)
         var findings = Findings()
-        let runs = Dictionary(grouping: try arena.runs(), by: \.key)
+        findings.expect(right.isRight, "\(right.sent - right.answered) bot breaks")
+        findings.letOnceFail(onceRight)
+        let runs = Dictionary(grouping: try arena.runs().filter { !$0.key.hasPrefix("once") }, by: \.key)
         let recoveries = runs.values.compactMap { runs -> Double? in
             guard
                 let lost = runs.first(where: { $0.end == nil && kills[$0.worker] != nil }),
@@ -51,6 +54,7 @@ extension Scenario {
         let p99 = recoveries.percentile(99)
         findings.expect(
             inTime: p99 <= 1500,
+            loosely: p99 <= 5000,
             isShort,
             "lost runs were restarted after \(Int(p99)) ms (p99), expected 1,500 at most"
         )
@@ -69,6 +73,7 @@ extension Scenario {
     ) { arena, isShort in
         let (seconds, pause) = isShort ? (11.0, 8) : (30, 20)
         async let load = arena.load(100, seconds: seconds, milliseconds: 100)
+        async let once = arena.load(20, seconds: seconds, node: "once", milliseconds: 100)
         try await Task.sleep(for: .seconds(1))
         let victim = try await arena.busiestWorker()
         let stopped = Arena.now
@@ -76,10 +81,13 @@ extension Scenario {
         try await Task.sleep(for: .seconds(pause))
         let resumed = Arena.now
         victim.signal(SIGCONT)
-        _ = try await load
+        let (right, onceRight) = try await (load, once)
         var findings = Findings()
+        findings.expect(right.isRight, "\(right.sent - right.answered) bot breaks")
+        findings.letOnceFail(onceRight)
         let held = try arena.runs().filter {
-            $0.worker == victim.pid && $0.start < stopped && ($0.end.map { $0 > resumed } ?? true)
+            $0.worker == victim.pid && !$0.key.hasPrefix("once") && $0.start < stopped
+                && ($0.end.map { $0 > resumed } ?? true)
         }
         let runs = Dictionary(grouping: try arena.runs(), by: \.key)
         let recoveries = held.compactMap { run in
@@ -93,12 +101,13 @@ extension Scenario {
         findings.worstRecovery = recoveries.max()
         findings.expect(
             inTime: (recoveries.max() ?? 0) <= 7000,
+            loosely: (recoveries.max() ?? 0) <= 12_000,
             isShort,
             "its events ran elsewhere after more than 7 s"
         )
-        let refused = victim.said.contains("late outcome was refused") || victim.said.contains("given up as dead")
-        findings.expect(refused, "it does not say that its late answers were refused")
-        findings.notes += ["\(held.count) events were held by the stopped worker"]
+        let refused = victim.said.split(separator: "\n").count { $0.contains("a late outcome was refused") }
+        findings.expect(refused > 0, "it does not say that its late answers were refused")
+        findings.notes += ["\(held.count) events were held by the stopped worker, \(refused) late answers refused"]
         return findings
     }
 
@@ -131,88 +140,23 @@ extension Scenario {
         worker.requestEnd()
         await worker.end()
         let took = Double(Arena.now - began) / 1e6
-        findings.expect(inTime: took < 9000, isShort, "it could not be drained, it took \(Int(took)) ms")
+        findings.expect(
+            inTime: took < 9000,
+            loosely: took < 10_000,
+            isShort,
+            "it could not be drained, it took \(Int(took)) ms"
+        )
         findings.worstRecovery = took
         try await arena.addWorker()
         return findings
     }
+}
 
-    static let slowNode = Scenario(
-        name: "slow-node",
-        title: "a slow node, overloaded, beside a fast one",
-        mayRefuse: true,
-        signs: [
-            .reaches(.queueOldestAge, 1),
-            .rises(.calls, ["node=\"slow\"", "status=\"50"]),
-            .isShown("call <code>"),
-        ]
-    ) { arena, isShort in
-        let seconds = isShort ? 4.0 : 20
-        let alone = try await arena.load(100, seconds: seconds, milliseconds: 5)
-        // Sixteen slots of 200 ms: 80 a second.
-        async let slow = arena.load(400, seconds: seconds + 4, node: "slow", milliseconds: 200)
-        try await Task.sleep(for: .seconds(2))
-        let beside = try await arena.load(100, seconds: seconds, milliseconds: 5)
-        _ = try await slow
-        var findings = Findings()
-        findings.expect(alone.isRight && beside.isRight, "calls of the fast node were not all answered")
-        let ratio = beside.latency.p99 / alone.latency.p99
-        findings.notes += [
-            "p99 of the fast node \(Int(beside.latency.p99)) ms, alone \(Int(alone.latency.p99)) ms"
-        ]
-        findings.expect(inTime: ratio <= 3, isShort, "the fast node's p99 is \(ratio) times that of alone")
-        return findings
-    }
-
-    static let overload = Scenario(
-        name: "overload",
-        title: "twice the capacity for 60 s",
-        workers: 2,
-        slots: 20,
-        shortDeadline: 6,
-        mayRefuse: true,
-        signs: [
-            .reaches(.queueOldestAge, 1),
-            .rises(.calls, ["status=\"50"]),
-            .isShown("call <code>"),
-        ]
-    ) { arena, isShort in
-        // 40 slots of 100 ms: 400 a second. What they really do is measured.
-        let closed = try await arena.load(
-            0,
-            seconds: isShort ? 4 : 10,
-            milliseconds: 100,
-            pace: .closed(connections: 80)
-        )
-        let capacity = closed.rate
-        let seconds = isShort ? 15.0 : 60
-        let over = try await arena.load(2 * capacity, seconds: seconds, milliseconds: 100)
-        var findings = Findings()
-        let calls = arena.history.calls.filter { $0.key.hasPrefix("work2-") }
-        let begin = calls.map(\.record.due).min() ?? 0
-        let inTime = calls.filter { $0.isAnswered && Double($0.record.ended - begin) / 1e9 <= seconds }
-        let goodput = Double(inTime.count) / seconds / capacity
-        let median = calls.filter(\.isAnswered).map(\.milliseconds).percentile(50)
-        findings.expect(inTime: goodput >= 0.95, isShort, "goodput is \(goodput) of the capacity, expected 0.95")
-        findings.expect(
-            inTime: median <= 2000,
-            isShort,
-            "median of the answered is \(Int(median)) ms, expected 2,000 at most"
-        )
-        // What is left of the overload is answered or refused by now: the generator has waited for it.
-        try await Task.sleep(for: .seconds(1))
-        let after = try await arena.load(capacity / 2, seconds: 3, milliseconds: 100)
-        findings.expect(after.isRight, "half the capacity is not all answered after the overload")
-        findings.expect(
-            inTime: after.latency.p99 <= 1000,
-            isShort,
-            "p99 after the overload is \(Int(after.latency.p99)) ms"
-        )
-        findings.worstRecovery = after.latency.max
-        findings.notes += [
-            "capacity \(Int(capacity))/s, goodput \(Int(goodput * 100)) %, median \(Int(median)) ms, "
-                + "refused \(over.refused), afterwards p99 \(Int(after.latency.p99)) ms"
-        ]
-        return findings
+extension Findings {
+    /// An at-most-once event fails where nobody knows whether its handler has run: it must not run again.
+    mutating func letOnceFail(_ once: LoadResult) {
+        self.mayRefuse = { $0.node == "once" && $0.status == 502 }
+        self.expect(once.answered > 0, "no at-most-once event was answered")
+        self.notes.append("at-most-once answered \(once.answered) of \(once.sent)")
     }
 }

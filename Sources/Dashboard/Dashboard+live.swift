@@ -58,10 +58,12 @@ final class Fragments: Sendable {
     }
 
     private let pages: Pages
+    private let options: DashboardOptions
     private let rendered = Mutex<[Bool: Rendered]>([:])
 
-    init(_ pages: Pages) {
+    init(_ pages: Pages, _ options: DashboardOptions) {
         self.pages = pages
+        self.options = options
     }
 
     func of(_ sample: Sampler.Sample, mayAct: Bool) -> [Fragment] {
@@ -70,7 +72,8 @@ final class Fragments: Sendable {
         }
         return self.rendered.withLock { rendered in
             if let known = rendered[mayAct], known.number == sample.number { return known.fragments }
-            let values = Values(screen: Screen(sample, mayAct: mayAct))
+            let showsErrors = self.options.showsErrors(mayAct: mayAct)
+            let values = Values(screen: Screen(sample, mayAct: mayAct, showsErrors: showsErrors))
             let fragments = Pages.fragments.map { Fragment(name: $0, html: self.pages.render($0, values)) }
             rendered[mayAct] = Rendered(number: sample.number, fragments: fragments)
             return fragments

@@ -10,10 +10,15 @@ extension Dashboard {
             let screen: Screen
             let process: String
         }
-        let screen = Screen(await self.sampler.current(), mayAct: visitor.session != nil)
+        let screen = self.screen(await self.sampler.current(), visitor)
         let notice = visitor.session.flatMap { self.sessions?.takeNotice(for: $0.id) }
         let frame = Frame(visitor, stream: "/live", notice: notice)
         return self.page("overview", Values(frame: frame, screen: screen, process: self.options.processName))
+    }
+
+    private func screen(_ sample: Sampler.Sample, _ visitor: Visitor) -> Screen {
+        let mayAct = visitor.session != nil
+        return Screen(sample, mayAct: mayAct, showsErrors: self.options.showsErrors(mayAct: mayAct))
     }
 
     /// What was put into the search box.
@@ -52,7 +57,7 @@ extension Dashboard {
         let notice = visitor.session.flatMap { self.sessions?.takeNotice(for: $0.id) }
         let values = Values(
             frame: Frame(visitor, stream: "/event/\(event)/live", notice: notice),
-            screen: Screen(sample, mayAct: visitor.session != nil),
+            screen: self.screen(sample, visitor),
             id: event.description,
             event: view.event,
             steps: view.steps,
@@ -73,6 +78,7 @@ extension Dashboard {
                 sight,
                 life,
                 mayAct: mayAct,
+                showsError: self.options.showsErrors(mayAct: mayAct),
                 missing: "There is no such event: it was never enqueued, or is no longer kept (setting retention)."
             )
         } catch {

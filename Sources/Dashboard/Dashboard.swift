@@ -37,7 +37,7 @@ package struct Dashboard: Service, HTTPResponder {
         self.pages = Pages()
         self.reader = QueueReader(configuration, logger: silent)
         self.sampler = Sampler(self.reader)
-        self.fragments = Fragments(self.pages)
+        self.fragments = Fragments(self.pages, options)
         self.sessions = options.token.map { Sessions(token: $0) }
         let acting = operatorDatabase ?? database
         self.operators = PostgresPool(PostgresConnector(acting.sessionless, logger: silent), size: 2)

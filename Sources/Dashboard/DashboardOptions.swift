@@ -12,6 +12,9 @@ package struct DashboardOptions: Sendable {
     package init(token: String? = nil) {
         self.token = token
     }
+
+    /// Whether one who may act, or may not, sees what the handlers of failed calls said: it may quote the payload.
+    func showsErrors(mayAct: Bool) -> Bool { mayAct || self.token == nil && self.showsPayloads }
 }
 
 extension DashboardOptions: CustomStringConvertible {

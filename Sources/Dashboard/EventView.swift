@@ -32,8 +32,14 @@ struct EventView: Sendable {
     let mayAct: Bool
     let missing: String
 
-    init(_ sight: EventSight?, _ life: [Operator.Step], mayAct: Bool, missing: String = "") {
-        self.event = sight.map { Facts($0) }
+    init(
+        _ sight: EventSight?,
+        _ life: [Operator.Step],
+        mayAct: Bool,
+        showsError: Bool = false,
+        missing: String = ""
+    ) {
+        self.event = sight.map { Facts($0, showsError: showsError) }
         self.steps = Self.steps(life)
         self.hasSteps = !life.isEmpty
         self.mayAct = mayAct
@@ -62,7 +68,7 @@ struct EventView: Sendable {
 }
 
 extension EventView.Facts {
-    init(_ sight: EventSight) {
+    init(_ sight: EventSight, showsError: Bool) {
         self.id = sight.id
         self.state = sight.state
         self.node = sight.node
@@ -71,7 +77,7 @@ extension EventView.Facts {
         self.isLive = sight.state == "queued" || sight.state == "running"
         self.mayRetry = ["failed", "expired", "cancelled"].contains(sight.state)
         self.timeLeft = self.isLive ? Figure.time(sight.timeLeft) : nil
-        let reason = [sight.code, sight.error].compactMap(\.self).joined(separator: ": ")
+        let reason = [sight.code, showsError ? sight.error : nil].compactMap(\.self).joined(separator: ": ")
         self.reason = reason.isEmpty ? nil : reason
     }
 }

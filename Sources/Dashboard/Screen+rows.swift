@@ -174,14 +174,14 @@ extension Screen {
         let finished: String
         let iso: String
 
-        init(_ failure: QueueGlance.Failure, at now: Int64) {
+        init(_ failure: QueueGlance.Failure, at now: Int64, showsError: Bool) {
             let finished = WallTime(milliseconds: failure.finished)
             self.id = failure.id
             self.node = failure.node
             self.state = failure.state
             self.attempts = failure.attempt == 1 ? "1 attempt" : "\(failure.attempt) attempts"
             self.code = failure.code ?? ""
-            self.error = failure.error ?? ""
+            self.error = showsError ? failure.error ?? "" : ""
             self.finished = now - failure.finished < 86_400_000 ? finished.clock : finished.iso
             self.iso = finished.iso
         }

@@ -44,7 +44,8 @@ struct Screen: Sendable {
     /// Whether who looks may act.
     let mayAct: Bool
 
-    init(_ sample: Sampler.Sample, mayAct: Bool) {
+    /// With `showsErrors`, what the handlers of failed calls said.
+    init(_ sample: Sampler.Sample, mayAct: Bool, showsErrors: Bool) {
         self.mayAct = mayAct
         self.state = Self.state(sample)
         self.hasFigures = sample.glance != nil
@@ -80,7 +81,7 @@ struct Screen: Sendable {
         let allLive = glance.nodes.reduce(0) { $0 + $1.queued + $1.running }
         self.moreLive = Self.more(allLive - glance.live.count)
         self.steered = glance.steered.map { SteeredRow($0) }
-        self.failures = glance.failures.map { FailureRow($0, at: glance.at) }
+        self.failures = glance.failures.map { FailureRow($0, at: glance.at, showsError: showsErrors) }
         self.moreNodes = Self.more(glance.nodeCount - glance.nodes.count)
         self.moreWorkers = Self.more(glance.workerCount - glance.workers.count)
     }

@@ -60,6 +60,7 @@ extension IngressQueue: Service {
             // While it refuses events, one that is taken back shows when it takes them again: nobody need wait in vain.
             if self.connector.refuses {
                 try connection.run(script: Statements.probe.sql, timeout: .seconds(5))
+                try connection.execute(.enqueue([], ingress: registration.process))
                 self.connector.worked()
             }
         } catch {
@@ -149,26 +150,27 @@ extension IngressQueue: Service {
         if !trip.abandon.isEmpty { self.logFailure(of: "abandon", results.popFirst()) }
     }
 
-    /// The database refused a batch: finds whose fault it is, by halves, and lets the rest through.
+    /// The database refused a batch: finds what it is that it refuses, and lets the rest through.
     private func enqueueApart(
         _ events: [NewEvent],
         after error: PostgresError,
         _ process: Int32,
         on connection: isolated PostgresConnection
     ) throws(PostgresError) {
-        guard error.isFaultOfValues, let sqlState = error.sqlState else { throw error }
-        guard events.count > 1 else {
+        let split = BatchSplit<NewEvent> { part throws(PostgresError) in
+            try connection.pipeline([.enqueue(part, ingress: process)])[0].failure
+        }
+        guard let refused = try split.refused(of: events, after: error) else {
+            self.connector.refused(error)
+            throw error
+        }
+        for (event, error) in refused {
             self.logger.error(
                 "the database refused an event",
-                metadata: ["event.id": "\(events.first?.id.description ?? "")", "error": "\(error)"]
+                metadata: ["event.id": "\(event.id)", "error": "\(error)"]
             )
-            return self.finish(events.map(\.id), .rejected(sqlState), abandoningAs: nil)
-        }
-        let middle = events.count / 2
-        for half in [Array(events[..<middle]), Array(events[middle...])] {
-            if case .failure(let error)? = try connection.pipeline([.enqueue(half, ingress: process)]).first {
-                try self.enqueueApart(half, after: error, process, on: connection)
-            }
+            let outcome = Outcome.rejected(error.sqlState ?? "")
+            self.finish(CollectionOfOne(event.id), outcome, abandoningAs: nil)
         }
     }
 

@@ -77,32 +77,37 @@ extension WorkerQueue {
         }
     }
 
-    /// The database refused a batch of outcomes: finds whose fault it is, by halves, and lets the rest through.
+    /// The database refused a batch of outcomes: finds what it is that it refuses, and lets the rest through.
+    ///
+    /// An answer that it refuses fails its event.
     private func answerApart(
         _ outcomes: [WorkerTable.Told],
         after error: PostgresError,
         _ worker: Int32,
         on connection: isolated PostgresConnection
     ) throws(PostgresError) {
-        guard error.isFaultOfValues else { throw error }
-        var parts = [Array(outcomes[..<(outcomes.count / 2)]), Array(outcomes[(outcomes.count / 2)...])]
-        if outcomes.count == 1, let claim = outcomes.first?.claim {
+        let split = BatchSplit<WorkerTable.Told> { part throws(PostgresError) in
+            try connection.pipeline(PostgresCall.concluding(worker: worker, part))[0].failure
+        }
+        guard let refused = try split.refused(of: outcomes, after: error) else {
+            self.connector.refused(error)
+            throw error
+        }
+        var failures: [WorkerTable.Told] = []
+        for (told, error) in refused {
             self.logger.error(
                 "the database refused an answer",
-                metadata: ["event.id": "\(claim.id)", "node": "\(claim.node)", "error": "\(error)"]
+                metadata: ["event.id": "\(told.claim.id)", "node": "\(told.claim.node)", "error": "\(error)"]
             )
-            guard case .answered? = outcomes.first?.outcome else { return }
-            let failure = AttemptOutcome.failed(
-                code: "invalid_reply",
-                error: "the database refused it: \(error.message)"
-            )
-            parts = [[(claim, failure, outcomes.first?.handled)]]
+            guard case .answered = told.outcome else { continue }
+            let reason = "the database refused it: \(error.message)"
+            failures.append((told.claim, .failed(code: "invalid_reply", error: reason), told.handled))
         }
-        for part in parts where !part.isEmpty {
-            if case .failure(let error)? = try connection.pipeline(PostgresCall.concluding(worker: worker, part)).first
-            {
-                try self.answerApart(part, after: error, worker, on: connection)
-            }
-        }
+        guard !failures.isEmpty, let error = try split.send(failures) else { return }
+        try self.answerApart(failures, after: error, worker, on: connection)
     }
+}
+
+extension Result {
+    var failure: Failure? { if case .failure(let error) = self { error } else { nil } }
 }

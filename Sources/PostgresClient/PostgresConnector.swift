@@ -55,6 +55,9 @@ package final class PostgresConnector: Sendable {
         return true
     }
 
+    /// What every statement of a kind needs is not there: the database counts as away until one has worked.
+    package func refused(_ error: PostgresError) { self.leaves(error, refuses: true) }
+
     /// A statement that changes something has been carried out.
     package func worked() {
         guard let away = self.away.withLock({ $0?.refuses ?? false ? $0.take() : nil }) else { return }

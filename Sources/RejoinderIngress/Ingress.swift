@@ -137,9 +137,11 @@ package struct Ingress: Sendable {
             configuration.onCertificateLoaded = { IngressMetrics.loaded($0.currentCertificateChain) }
             configuration.onCertificateLoadFailed = { failure in
                 IngressMetrics.certificateLoadFailures.increment()
+                // Which may be of several lines.
+                let error = "\(failure.error)".split(whereSeparator: \.isNewline).joined(separator: " ")
                 logger.error(
                     "the certificate on disk can't be used, keeping the one in use",
-                    metadata: ["error": "\(failure.error)"]
+                    metadata: ["error": "\(error)"]
                 )
             }
         }

@@ -124,6 +124,18 @@ struct ReplyTests {
         expectReplyError(code, message) { () throws(ReplyError) in _ = try Reply(parsing: utf8(reply)) }
     }
 
+    @Test(
+        "an encoded reply that is not UTF-8 is refused",
+        arguments: [[0xFF], [0xC0, 0x80], [0xED, 0xA0, 0x80], [0xE2, 0x82], [0xF4, 0x90, 0x80, 0x80]] as [[UInt8]]
+    )
+    func notUTF8(bytes: [UInt8]) {
+        let reply = utf8(#"{"status":true,"response":["a"#) + bytes + utf8(#""]}"#)
+        expectReplyError(.json) { () throws(ReplyError) in try Reply.check(encoded: reply) }
+        expectReplyError(.json) { () throws(ReplyError) in _ = try Reply(parsing: reply) }
+        let name = utf8(#"{"status":true,"response":["a"],""#) + bytes + utf8(#"":1}"#)
+        expectReplyError(.json) { () throws(ReplyError) in try Reply.check(encoded: name) }
+    }
+
     @Test("a description shows no contents")
     func descriptions() {
         #expect(Reply("secret").description == "Reply(status: true, messages: 1)")

@@ -16,6 +16,10 @@ struct ScriptedWorker: WorkerProgram {
         var event: WebhookEvent?
     }
 
+    struct Quoting: Error {
+        let text: String?
+    }
+
     let handlers = Handlers {
         Handle("echo", "sleep") { event, _ in
             if let milliseconds = event.text(of: "ms").flatMap({ Int($0) }) {
@@ -35,6 +39,7 @@ struct ScriptedWorker: WorkerProgram {
         Handle("failure") { _, _ in .failure("no") }
         Handle("empty") { _, _ in .reply(Reply(messages: [])) }
         Handle("leak_thrown") { event, _ in throw Thrown(event: event) }
+        Handle("leak_quoted") { event, _ in throw Quoting(text: event.text(of: "id")) }
         Handle("leak_refused") { event, _ in .refuse("not this one: \(event.text(of: "id") ?? "")") }
         Handle("leak_invalid") { event, _ in
             let text = event.text(of: "id") ?? ""

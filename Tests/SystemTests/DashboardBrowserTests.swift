@@ -43,7 +43,7 @@ struct DashboardBrowserTests {
                         async let slow = deployment.call("sleep", ["id": "1", "ms": "6000"])
                         _ = try await deployment.call("refuse")
                         try await browser.eventually("#queue", says: "echo")
-                        try await browser.eventually("#failures", says: "not this one")
+                        try await browser.eventually("#failures", says: "refused")
                         try await browser.eventually("return document.querySelector('.tile .value').innerText") {
                             $0.string != "0"
                         }

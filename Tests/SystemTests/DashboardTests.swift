@@ -42,6 +42,17 @@ struct DashboardTests {
             return try await Answer(Self.client.execute(request, timeout: .seconds(20)))
         }
 
+        /// What a stream of server-sent events says up to its first tick.
+        func stream(_ path: String) async throws -> String {
+            let request = HTTPClientRequest(url: "http://127.0.0.1:\(self.port)\(path)")
+            var text = ""
+            for try await part in try await Self.client.execute(request, timeout: .seconds(20)).body {
+                text += String(buffer: part)
+                if text.contains("event: tick") { break }
+            }
+            return text
+        }
+
         /// Signs in; the client of the session, and what its forms carry.
         func signedIn(_ token: String = "sesame") async throws -> (Client, formToken: String) {
             let answer = try await self.post("/login", "name=Ada&token=\(token)&next=/")
@@ -54,7 +65,7 @@ struct DashboardTests {
         }
     }
 
-    private static let token = ["REJOINDER_OPERATOR_TOKEN": "sesame"]
+    static let token = ["REJOINDER_OPERATOR_TOKEN": "sesame"]
 
     @Test("each page may be shown, read and kept by nobody else, and is served under known names only")
     func protection() async throws {
@@ -163,10 +174,12 @@ struct DashboardTests {
                     let refused = try await deployment.call("refuse")
                     let client = Client(port: deployment.adminPort)
                     let page = try await client.get("/").body
-                    for text in ["refuse", "not this one", "ScriptedWorker", "class=\"good\">Live"] {
+                    for text in ["refuse", "<code>refused</code>", "ScriptedWorker", "class=\"good\">Live"] {
                         #expect(page.contains(text), "\(text)")
                     }
+                    #expect(!page.contains("not this one"))
                     let (ada, formToken) = try await client.signedIn()
+                    #expect(try await ada.get("/").body.contains("not this one"))
                     let answer = try await ada.post("/act/pause", "on=echo&form_token=\(formToken)")
                     #expect(answer.status == 403 && answer.body.contains("rejoinder grant LOGIN operator"))
                     let id = try Self.event(of: refused)
@@ -204,7 +217,7 @@ struct DashboardTests {
         }
     }
 
-    private static func event(of answer: Answer) throws -> String {
+    static func event(of answer: Answer) throws -> String {
         let start = try #require(answer.body.firstRange(of: "\"event\":\"")?.upperBound)
         return String(answer.body[start...].prefix(36))
     }

@@ -85,10 +85,11 @@ struct Deployment: Sendable {
         try await self.post(Self.body(node, entities), path: path, timeout: timeout)
     }
 
-    /// Posts a body, signed unless a signature is given, with the content type of Haptik unless headers are given.
+    /// Posts a body, signed unless a signature is given or it is to have none, with the content type of Haptik unless headers are given.
     func post(
         _ body: [UInt8],
         signature: String? = nil,
+        isSigned: Bool = true,
         headers: [(String, String)] = [("Content-Type", "application/json")],
         path: String = "/webhook",
         timeout: TimeAmount = .seconds(60)
@@ -96,10 +97,12 @@ struct Deployment: Sendable {
         var request = HTTPClientRequest(url: "http://127.0.0.1:\(self.port)\(path)")
         request.method = .POST
         request.headers = HTTPHeaders(headers)
-        request.headers.add(
-            name: "X-Hub-Signature",
-            value: signature ?? SignatureVerifier.header(for: body, secret: Self.secret)
-        )
+        if isSigned {
+            request.headers.add(
+                name: "X-Hub-Signature",
+                value: signature ?? SignatureVerifier.header(for: body, secret: Self.secret)
+            )
+        }
         request.body = .bytes(ByteBuffer(bytes: body))
         return try await Answer(Self.client.execute(request, timeout: timeout))
     }

@@ -1,3 +1,4 @@
+import FuzzInput
 import HaptikWebhook
 import TestSupport
 import Testing
@@ -6,18 +7,22 @@ import Testing
 @Suite("random input at the HTTP edge", .serialized)
 struct HTTPFuzzTests {
     @Test(
-        "no crash, at most one reply for one request, and a call is answered afterwards",
-        arguments: 1...3 as ClosedRange<UInt64>
+        "no crash, at most one reply for one request, the same in whatever pieces, and a call is answered afterwards",
+        arguments: SeededGenerator.seeds(3)
     )
     func mutations(seed: UInt64) async throws {
         var random = SeededGenerator(state: seed)
-        let limits = ["--timeout-head", "100ms", "--timeout-body", "100ms", "--timeout-idle", "200ms"]
+        // Long enough for the pieces of what is complete.
+        let limits = ["--timeout-head", "1s", "--timeout-body", "1s", "--timeout-idle", "1s"]
         try await TestCluster.withDatabase { database in
             try await Deployment.with(database, limits) { deployment in
                 try await deployment.withWorker { _ in
                     let seeds = (HTTPCase.served + HTTPCase.framing + HTTPCase.fields).map(\.bytes)
-                    for _ in 0..<12 {
-                        let batch = (0..<25).map { _ in Self.mutated(seeds, &random) }
+                    for _ in 0..<6 {
+                        let batch = (0..<50).map { _ in
+                            let bytes = Self.mutated(seeds, &random)
+                            return (bytes, Self.pieces(of: bytes, &random))
+                        }
                         try await Self.exchange(batch, deployment)
                     }
                     let answer = try await deployment.call("echo", ["id": "\(seed)"])
@@ -29,10 +34,11 @@ struct HTTPFuzzTests {
         }
     }
 
-    /// Sends each on a connection of its own; each is closed by the other side, at the latest as an idle one.
-    private static func exchange(_ batch: [[UInt8]], _ deployment: Deployment) async throws {
+    /// Sends each on a connection of its own, and once more in pieces; each is closed by the other side, at the latest as an
+    /// idle one.
+    private static func exchange(_ batch: [([UInt8], [[UInt8]])], _ deployment: Deployment) async throws {
         try await withThrowingTaskGroup(of: Void.self) { group in
-            for bytes in batch {
+            for (bytes, pieces) in batch {
                 group.addTask {
                     let reply = try await RawConnection.exchange(bytes, port: deployment.port)
                     let statuses = RawConnection.statuses(in: reply).filter { $0 != 100 }
@@ -41,10 +47,25 @@ struct HTTPFuzzTests {
                     #expect(statuses.count <= requests + 1, "\(String(decoding: bytes, as: UTF8.self)): \(reply)")
                     #expect(statuses.dropLast().allSatisfy { ![408, 413, 431].contains($0) }, "\(reply)")
                     #expect(statuses.allSatisfy { $0 < 500 || $0 == 503 }, "\(reply)")
+                    let other = try await RawConnection.exchange(
+                        pieces: pieces,
+                        port: deployment.port,
+                        step: .milliseconds(1)
+                    )
+                    #expect(
+                        RawConnection.statuses(in: other).filter { $0 != 100 } == statuses,
+                        "\(pieces.map { String(decoding: $0, as: UTF8.self) })"
+                    )
                 }
             }
             try await group.waitForAll()
         }
+    }
+
+    /// Cut at up to four places.
+    private static func pieces(of bytes: [UInt8], _ random: inout SeededGenerator) -> [[UInt8]] {
+        let cuts = (0..<4).map { _ in Int.random(in: 0...bytes.count, using: &random) }.sorted()
+        return zip([0] + cuts, cuts + [bytes.count]).map { Array(bytes[$0..<$1]) }.filter { !$0.isEmpty }
     }
 
     private static func mutated(_ seeds: [[UInt8]], _ random: inout SeededGenerator) -> [UInt8] {
@@ -70,17 +91,4 @@ struct HTTPFuzzTests {
 
 extension [UInt8].SubSequence {
     fileprivate func contains(ascii text: String) -> Bool { self.firstRange(of: Array(text.utf8)) != nil }
-}
-
-/// The same in every run (SplitMix64).
-private struct SeededGenerator: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        self.state &+= 0x9E37_79B9_7F4A_7C15
-        var mixed = self.state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-        return mixed ^ (mixed >> 31)
-    }
 }

@@ -27,16 +27,23 @@ enum RawConnection {
         thenCloses: Bool = false,
         step: Duration? = nil
     ) async throws -> String {
+        let pieces = step == nil ? [bytes] : bytes.map { [$0] }
+        return try await self.exchange(pieces: pieces, port: port, thenCloses: thenCloses, step: step)
+    }
+
+    /// The same in pieces, each sent for itself.
+    static func exchange(
+        pieces: [[UInt8]],
+        port: Int,
+        thenCloses: Bool = false,
+        step: Duration? = nil
+    ) async throws -> String {
         try await self.open(port: port).executeThenClose { inbound, outbound in
             async let reply = self.read(inbound)
             do {
-                if let step {
-                    for byte in bytes {
-                        try await outbound.write(ByteBuffer(bytes: [byte]))
-                        try await Task.sleep(for: step)
-                    }
-                } else {
-                    try await outbound.write(ByteBuffer(bytes: bytes))
+                for piece in pieces {
+                    try await outbound.write(ByteBuffer(bytes: piece))
+                    if let step { try await Task.sleep(for: step) }
                 }
                 if thenCloses { outbound.finish() }
             } catch {

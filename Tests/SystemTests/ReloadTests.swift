@@ -67,6 +67,36 @@ struct ReloadTests {
         }
     }
 
+    @Test("files of secrets are read again; where one is missing, all stays as it was")
+    func secretFiles() async throws {
+        let (file, secret) = (File(), File())
+        defer {
+            file.remove()
+            secret.remove()
+        }
+        try secret.write("old\n")
+        try file.write(#"{"endpoints": [{"path": "/a", "secret_files": ["\#(secret.path)"]}]}"#)
+        try await TestCluster.withDatabase { database in
+            try await Deployment.with(database, ["--config", file.path]) { deployment in
+                try await deployment.withWorker { _ in
+                    #expect(try await deployment.signed("old", "/a").status == 200)
+                    try secret.write("new\n")
+                    #expect(try await deployment.signed("new", "/a").status == 401)
+                    deployment.ingress.signal(.terminalClosed)
+                    try await deployment.ingress.line(containing: "read the configuration again")
+                    #expect(try await deployment.signed("new", "/a").status == 200)
+                    #expect(try await deployment.signed("old", "/a").status == 401)
+
+                    secret.remove()
+                    deployment.ingress.signal(.terminalClosed)
+                    let line = try await deployment.ingress.line(containing: "keeping the one in use")
+                    #expect(line.contains(secret.path))
+                    #expect(try await deployment.signed("new", "/a").status == 200)
+                }
+            }
+        }
+    }
+
     @Test("a secret is replaced by way of two without a lost call")
     func rotation() async throws {
         let file = File()

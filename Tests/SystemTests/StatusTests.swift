@@ -113,6 +113,9 @@ struct StatusTests {
                         #expect(answer.status == 401)
                         bodies.insert(answer.body)
                     }
+                    let unsigned = try await deployment.post(body, isSigned: false)
+                    #expect(unsigned.status == 401)
+                    bodies.insert(unsigned.body)
                     #expect(bodies.count == 1)
                 }
             }

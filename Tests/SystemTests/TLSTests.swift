@@ -76,6 +76,31 @@ struct TLSTests {
         }
     }
 
+    @Test("a key that belongs to another certificate is refused, and the pair in use goes on")
+    func otherKey() async throws {
+        try await Self.withPair { pair in
+            try await Self.withPair { other in
+                let served = try pair.certificate()
+                try await TestCluster.withDatabase { database in
+                    try await Deployment.with(database, pair.arguments) { deployment in
+                        #expect(try await TLSCall(port: deployment.port).certificate() == served)
+                        try pair.take(other, certificate: false)
+                        let line = try await deployment.ingress.line(
+                            containing: "the certificate on disk can't be used"
+                        )
+                        #expect(line.contains(" error "))
+                        #expect(try await TLSCall(port: deployment.port).certificate() == served)
+                        // With the certificate that it belongs to, it is taken.
+                        try pair.take(other, certificate: true)
+                        try await eventually("the new certificate is served", within: .seconds(30)) {
+                            try await TLSCall(port: deployment.port).certificate() == other.certificate()
+                        }
+                    }
+                }
+            }
+        }
+    }
+
     private static let get = "GET /webhook HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
 
     private static func call(milliseconds: Int) -> String {
@@ -123,6 +148,13 @@ private struct CertificatePair {
         for (from, to) in zip(new, [self.certificatePath, self.keyPath]) {
             try Data(contentsOf: URL(filePath: from)).write(to: URL(filePath: to), options: .atomic)
         }
+    }
+
+    /// Takes another pair's certificate, or its key.
+    func take(_ other: CertificatePair, certificate: Bool) throws {
+        let (from, to) =
+            certificate ? (other.certificatePath, self.certificatePath) : (other.keyPath, self.keyPath)
+        try Data(contentsOf: URL(filePath: from)).write(to: URL(filePath: to), options: .atomic)
     }
 
     /// Cuts the key short.

@@ -217,7 +217,8 @@ select r.id,
        r.node,
        r.trace,
        coalesce(l.code, o.code) as code,
-       coalesce(l.error, o.error) as error,
+       -- An error's text may quote the payload: it is for those who may read that.
+       case when has_table_privilege('rejoinder.received', 'select') then coalesce(l.error, o.error) end as error,
        o.answer
   from rejoinder.received as r
   left join rejoinder.live as l on l.id = r.id

@@ -32,7 +32,8 @@ select o.id,
        o.attempt,
        o.answer,
        o.code,
-       o.error
+       -- An error's text may quote the payload: it is for those who may read that.
+       case when has_table_privilege('rejoinder.received', 'select') then o.error end as error
   from rejoinder.outcome as o
  order by o.id desc;
 comment on view rejoinder.recent is 'The finished events, newest first, for as long as they are kept. Put a limit on it.';
@@ -45,7 +46,7 @@ comment on column rejoinder.recent.state is 'answered, failed, expired (its dead
 comment on column rejoinder.recent.attempt is 'How many attempts it took.';
 comment on column rejoinder.recent.answer is 'The answer, as it was sent to Haptik.';
 comment on column rejoinder.recent.code is 'Why there is no answer, in a word, or by_hand.';
-comment on column rejoinder.recent.error is 'What the last failed attempt said.';
+comment on column rejoinder.recent.error is 'What the last failed attempt said, which may quote the payload; null for a reader.';
 
 comment on view rejoinder.event is 'Every event that is kept, but for its payload, which is in rejoinder.received: where id = ''...''.';
 comment on column rejoinder.event.id is 'The event''s id, a UUIDv7.';
@@ -67,7 +68,7 @@ comment on column rejoinder.event.trace is 'The traceparent (W3C Trace Context) 
 comment on column rejoinder.event.endpoint is 'The path that was called.';
 comment on column rejoinder.event.node is 'The system name of the bot''s node that called.';
 comment on column rejoinder.event.code is 'Why its last attempt failed or there is no answer, in a word, or by_hand.';
-comment on column rejoinder.event.error is 'What the last failed attempt said.';
+comment on column rejoinder.event.error is 'What the last failed attempt said, which may quote the payload; null for a reader.';
 comment on column rejoinder.event.answer is 'The answer, as it was sent to Haptik.';
 
 -- An event's life, a row for each step that it has come to: what an operator asks for first. Not inlined, and rare.
@@ -92,8 +93,7 @@ begin
         (2, 'enqueued', e.enqueued_at, e.ingress, null),
         (3, 'claimed', e.claimed_at, e.worker, 'attempt ' || e.attempt || coalesce(' of ' || e.max_attempts, '')),
         (4, 'handled', e.handled_at, e.worker, 'the handler took ' || round(e.handler_ms::numeric, 1) || ' ms'),
-        (5, e.state::text, e.finished_at, case when e.handled_at is not null then e.worker end,
-            nullif(concat_ws(': ', e.code, e.error), '')),
+        (5, e.state::text, e.finished_at, case when e.handled_at is not null then e.worker end, e.code),
         (6, 'replied', reply.replied_at, reply.ingress, 'status ' || reply.status)
      ) as taken (number, step, at, process, detail)
       left join rejoinder.process as p on p.id = taken.process

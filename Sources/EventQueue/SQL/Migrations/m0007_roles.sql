@@ -83,7 +83,7 @@ begin
             );
             execute format('grant update (retention) on rejoinder.setting to %I', role);
         else
-            -- A reader sees neither payloads nor answers.
+            -- A reader sees neither payloads nor answers; nor errors' texts, which the views keep back.
             for seen in
                 select a.attrelid::regclass as name, string_agg(quote_ident(a.attname), ', ' order by a.attnum) as columns
                   from pg_attribute as a

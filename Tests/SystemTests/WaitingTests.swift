@@ -1,0 +1,97 @@
+import HaptikWebhook
+import LocalPostgres
+import NIOCore
+import NIOHTTP1
+import Synchronization
+import TestSupport
+import Testing
+
+/// Calls that have to wait: for their own bytes, for the database, for a connection.
+@Suite("calls that wait at the edge", .serialized)
+struct WaitingTests {
+    @Test("a call that drips in is answered, if it is whole in time")
+    func drip() async throws {
+        try await TestCluster.withDatabase { database in
+            try await Deployment.with(database, ["--timeout-head", "20s", "--timeout-body", "20s"]) { deployment in
+                try await deployment.withWorker { _ in
+                    let call = try #require(HTTPCase.served.first { $0.name == "a call that is the last" })
+                    let reply = try await RawConnection.exchange(
+                        call.bytes,
+                        port: deployment.port,
+                        step: .milliseconds(2)
+                    )
+                    #expect(RawConnection.statuses(in: reply) == [200], "\(reply)")
+                }
+            }
+        }
+    }
+
+    @Test("while the database is away, a call is told so past the bound and when to come again")
+    func databaseAway() async throws {
+        try await TestCluster.withCluster { cluster, database in
+            try await Deployment.with(database, ["--database-wait", "500ms"]) { deployment in
+                try await deployment.withWorker { _ in
+                    #expect(try await deployment.call("echo", ["id": "1"]).message == "1")
+                    try await cluster.stop(.immediate)
+                    // The first waits for it, the second is refused at once.
+                    for _ in 1...2 {
+                        let answer = try await deployment.call("echo", ["id": "1"])
+                        #expect(answer.status == 503 && answer.code == "database_away", "\(answer.body)")
+                        #expect(answer.headers["retry-after"] == ["1"])
+                    }
+                    #expect(try await deployment.health("ready").status == 503)
+                    try await cluster.start()
+                    try await eventually("calls are answered again") {
+                        try await deployment.call("echo", ["id": "2"]).message == "2"
+                    }
+                }
+            }
+        }
+    }
+
+    @Test("a connection beyond the limit waits, and is served when another has gone")
+    func connections() async throws {
+        try await TestCluster.withDatabase { database in
+            try await Deployment.with(database, ["--limit-connections", "2"]) { deployment in
+                let get = "GET /webhook HTTP/1.1\r\nHost: a\r\n\r\n"
+                let isServed = Flag()
+                let first = try await RawConnection.open(port: deployment.port)
+                let second = try await RawConnection.open(port: deployment.port)
+                try await second.executeThenClose { inbound, outbound in
+                    var replies = inbound.makeAsyncIterator()
+                    try await outbound.write(ByteBuffer(string: get))
+                    _ = try await replies.next()
+                    let third: Task<String, any Error> = try await first.executeThenClose { inbound, outbound in
+                        var others = inbound.makeAsyncIterator()
+                        try await outbound.write(ByteBuffer(string: get))
+                        _ = try await others.next()
+                        let third = Task {
+                            let last = "GET /webhook HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+                            let reply = try await RawConnection.exchange(last, port: deployment.port)
+                            isServed.set()
+                            return reply
+                        }
+                        // The two that are open are served all the while.
+                        for _ in 0..<200 {
+                            try await outbound.write(ByteBuffer(string: get))
+                            let reply = try await others.next().map { String(buffer: $0) } ?? ""
+                            #expect(RawConnection.statuses(in: reply) == [200])
+                        }
+                        #expect(!isServed.isSet)
+                        return third
+                    }
+                    #expect(RawConnection.statuses(in: try await third.value) == [200])
+                }
+            }
+        }
+    }
+}
+
+/// Set once, by any task.
+private final class Flag: Sendable {
+    private let value = Atomic(false)
+
+    var isSet: Bool { self.value.load(ordering: .sequentiallyConsistent) }
+
+    func set() { self.value.store(true, ordering: .sequentiallyConsistent) }
+}
