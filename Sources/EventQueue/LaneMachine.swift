@@ -34,13 +34,13 @@ struct LaneMachine: Sendable {
 
     /// So long an event waits only when nobody has been called for it, or those who were have too much to do.
     static let backstop = Duration.milliseconds(100)
-    /// After so many claims in a row that an eager lane could have made larger, it looks whether another's suffice.
-    static let yieldAfter = 16
 
     /// So many at once, and it doesn't pay to be called for each batch.
     static let many = 4
 
     private let slots: Int
+    /// After so many claims in a row that an eager lane could have made larger, it looks whether another's suffice.
+    private let yieldAfter: Int
     private var free: Int
     private var attention = Attention.full
     private var isWoken = true
@@ -61,8 +61,9 @@ struct LaneMachine: Sendable {
     /// Holds no lock, though it has slots.
     private(set) var isReserve = false
 
-    init(slots: Int) {
+    init(slots: Int, yieldAfter: Int = 16) {
         self.slots = slots
+        self.yieldAfter = yieldAfter
         self.free = slots
     }
 
@@ -116,7 +117,7 @@ struct LaneMachine: Sendable {
         case .eager where self.foundNothing || (self.isDrained && self.isQuiet):
             self.attention = .idle
             return self.look(attend: .idle)
-        case .eager where self.smallClaims >= Self.yieldAfter:
+        case .eager where self.smallClaims >= self.yieldAfter:
             // Where another lane is eager too, the database leaves it the rest: each that claims makes smaller batches of it.
             self.attention = .idle
             return self.look(attend: .idle)

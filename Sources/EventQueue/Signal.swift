@@ -3,7 +3,7 @@ import Synchronization
 /// Wakes the task that waits for something to do; what is raised while nobody waits is kept, once.
 ///
 /// Not an `AsyncStream`: that ends for good when a task is cancelled which awaits it, and here one task comes after another.
-final class Signal: Sendable {
+package final class Signal: Sendable {
     private struct State {
         var isRaised = false
         /// Who waits; one at a time.
@@ -12,7 +12,9 @@ final class Signal: Sendable {
 
     private let state = Mutex(State())
 
-    func raise() {
+    package init() {}
+
+    package func raise() {
         let waiter = self.state.withLock { state in
             state.isRaised = state.waiter == nil
             return state.waiter.take()
@@ -21,7 +23,7 @@ final class Signal: Sendable {
     }
 
     /// Returns when it has been raised since the last time, or the task is cancelled.
-    func wait() async {
+    package func wait() async {
         await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
                 let mustWait = self.state.withLock { state in

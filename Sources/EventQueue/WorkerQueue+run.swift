@@ -98,10 +98,12 @@ extension WorkerQueue {
             lane: lane,
             ingress: nil
         )
-        QueueMetrics.claimed.record(1)
-        self.state.withLock { state in
-            if state.table.granted(claim) { state.granted.append(claim) }
+        let isTaken = self.state.withLock { state in
+            let isTaken = state.table.granted(claim)
+            if isTaken { state.granted.append(claim) }
+            return isTaken
         }
+        if isTaken { QueueMetrics.claimed.record(1) }
     }
 
     /// Trip after trip until the connection fails or all is done.

@@ -15,15 +15,34 @@ final class Runner: Sendable {
         var task: Task<Void, Never>?
     }
 
+    private struct State {
+        var attempts: [EventID: Attempt] = [:]
+        /// Claims that have ended while their handler goes on, by their place.
+        var overrunning: [Int64: Claim] = [:]
+
+        /// Ends the attempt for the queue; nil when that has happened before.
+        ///
+        /// Unless it has `returned`, its handler goes on.
+        mutating func take(_ id: EventID, at place: Int64?, returned: Bool) -> Attempt? {
+            guard let attempt = self.attempts[id], place == nil || attempt.claim.place == place else {
+                if returned, let place { self.overrunning[place] = nil }
+                return nil
+            }
+            self.attempts[id] = nil
+            if !returned { self.overrunning[attempt.claim.place] = attempt.claim }
+            return attempt
+        }
+    }
+
     private let handlers: Handlers
     private let queue: WorkerQueue
     private let logger: Logger
-    private let attempts = Mutex<[EventID: Attempt]>([:])
-    /// Claims that have ended while their handler goes on, by their place.
-    private let overrunning = Mutex<[Int64: Claim]>([:])
+    private let state = Mutex(State())
     /// By node.
     private let paces = Mutex<[String: Pace]>([:])
     private let deadlines = DeadlineQueue<Limit>()
+    private let threads: HandlerThreads
+    private let starter: Starter
     private let tracer = EventTrace.tracer
     private let metrics = HandlerMetrics()
 
@@ -47,6 +66,8 @@ final class Runner: Sendable {
         self.handlers = handlers
         self.queue = queue
         self.logger = logger
+        self.threads = HandlerThreads()
+        self.starter = Starter(self.threads)
     }
 
     /// Takes claims and runs them until the queue is drained.
@@ -57,6 +78,7 @@ final class Runner: Sendable {
                     for limit in limits { self.reached(limit) }
                 }
             }
+            group.addTask { await self.starter.watch() }
             await self.queue.run { event in
                 switch event {
                 case .claimed(let claims):
@@ -78,41 +100,48 @@ final class Runner: Sendable {
 
     private func start(_ claim: Claim) {
         let handle = self.handlers.handle(for: claim.node)
-        self.attempts.withLock { $0[claim.id] = Attempt(claim: claim, task: nil) }
+        self.state.withLock { $0.attempts[claim.id] = Attempt(claim: claim, task: nil) }
         self.deadlines.insert(Limit(.deadline, of: claim), at: claim.deadline)
         if let limit = handle?.options.timeLimit, .now + limit < claim.deadline {
             self.deadlines.insert(Limit(.timeLimit, of: claim), at: .now + limit)
         }
-        let task = self.startTask(claim, handle)
-        let isUnderWay = self.attempts.withLock { attempts in
-            guard attempts[claim.id]?.claim.place == claim.place else { return false }
-            attempts[claim.id]?.task = task
+        if self.paces.withLock({ $0[claim.node]?.isQuick(at: .now) ?? false }) {
+            self.starter.start { self.startQuickly(claim, handle) }
+        } else {
+            let thread = self.threads.take()
+            // Bridges from the queue's synchronous event; left behind when its handler ignores its cancellation.
+            self.started(claim, Task(executorPreference: thread) { await self.run(claim, handle, on: thread) })
+        }
+    }
+
+    /// On the starter's thread, which it leaves at the handler's first `await`.
+    private func startQuickly(_ claim: Claim, _ handle: Handle?) {
+        let start = ContinuousClock.now
+        let thread = self.threads.take()
+        let task = Task.immediate(executorPreference: thread) { await self.run(claim, handle, on: thread) }
+        let now = ContinuousClock.now
+        self.paces.withLock { $0[claim.node]?.heldThread(for: now - start, at: now) }
+        self.started(claim, task)
+    }
+
+    private func started(_ claim: Claim, _ task: Task<Void, Never>) {
+        let isUnderWay = self.state.withLock { state in
+            guard state.attempts[claim.id]?.claim.place == claim.place else { return false }
+            state.attempts[claim.id]?.task = task
             return true
         }
         // It has ended already, or was to be cancelled before it could be.
         if !isUnderWay { task.cancel() }
     }
 
-    /// Bridges from the queue's synchronous event.
-    ///
-    /// Unstructured, since it is left behind when its handler ignores its cancellation.
-    private func startTask(_ claim: Claim, _ handle: Handle?) -> Task<Void, Never> {
-        let work: @Sendable () async -> Void = {
-            let start = ContinuousClock.now
-            let outcome = await self.attempt(claim, handle)
-            let ran = ContinuousClock.now - start
-            if case .retry(code: "handler_failed", _) = outcome { await Self.pause(after: claim) }
-            self.paces.withLock { $0[claim.node, default: Pace()].took(ran) }
-            self.end(claim, outcome, ran: ran)
-        }
+    private func run(_ claim: Claim, _ handle: Handle?, on thread: HandlerThread) async {
         let start = ContinuousClock.now
-        guard self.paces.withLock({ $0[claim.node]?.startsHere(at: start) ?? false }) else {
-            return Task { await work() }
-        }
-        let task = Task.immediate { await work() }
-        let now = ContinuousClock.now
-        self.paces.withLock { $0[claim.node]?.heldThread(for: now - start, at: now) }
-        return task
+        let outcome = await self.attempt(claim, handle)
+        let ran = ContinuousClock.now - start
+        if case .retry(code: "handler_failed", _) = outcome { await Self.pause(after: claim) }
+        self.paces.withLock { $0[claim.node, default: Pace()].took(ran) }
+        self.threads.giveBack(thread)
+        self.end(claim, outcome, ran: ran)
     }
 
     private func attempt(_ claim: Claim, _ handle: Handle?) async -> AttemptOutcome {
@@ -157,7 +186,7 @@ final class Runner: Sendable {
 
     /// The handler has returned.
     private func end(_ claim: Claim, _ outcome: AttemptOutcome, ran: Duration) {
-        if self.take(claim.id, at: claim.place) != nil {
+        if self.take(claim.id, at: claim.place, returned: true) != nil {
             self.queue.finish(claim, outcome, ran: ran)
         } else {
             self.queue.freeSlot(of: claim)
@@ -165,43 +194,31 @@ final class Runner: Sendable {
     }
 
     private func cancel(_ id: EventID) {
-        guard let attempt = self.attempts.withLock({ $0.removeValue(forKey: id) }) else { return }
+        guard let attempt = self.take(id, at: nil, returned: false) else { return }
         self.queue.finish(attempt.claim, nil, freesSlot: false)
         self.leave(attempt)
     }
 
     private func reached(_ limit: Limit) {
         guard limit.kind != .overrun else { return self.reportOverrun(at: limit.place) }
-        guard let attempt = self.take(limit.id, at: limit.place) else { return }
+        guard let attempt = self.take(limit.id, at: limit.place, returned: false) else { return }
         let outcome: AttemptOutcome = limit.kind == .deadline ? .expired : .overTimeLimit
         self.queue.finish(attempt.claim, outcome, freesSlot: false)
         self.leave(attempt)
     }
 
-    /// Ends the attempt for the queue; nil when that has happened before.
-    private func take(_ id: EventID, at place: Int64) -> Attempt? {
-        self.attempts.withLock { attempts in
-            guard attempts[id]?.claim.place == place else { return nil }
-            return attempts.removeValue(forKey: id)
-        }
+    private func take(_ id: EventID, at place: Int64?, returned: Bool) -> Attempt? {
+        self.state.withLock { $0.take(id, at: place, returned: returned) }
     }
 
     /// Cancels a handler whose event has its outcome, and sees whether it heeds that.
     private func leave(_ attempt: Attempt) {
-        guard let task = attempt.task else { return }
-        task.cancel()
-        let claim = attempt.claim
-        self.overrunning.withLock { $0[claim.place] = claim }
-        self.deadlines.insert(Limit(.overrun, of: claim), at: .now + Handle.patience)
-        // Bridges from the synchronous report of a deadline; ends when the handler does.
-        Task(name: "overrun of event \(claim.id)") {
-            await task.value
-            self.overrunning.withLock { _ = $0.removeValue(forKey: claim.place) }
-        }
+        self.deadlines.insert(Limit(.overrun, of: attempt.claim), at: .now + Handle.patience)
+        attempt.task?.cancel()
     }
 
     private func reportOverrun(at place: Int64) {
-        guard let claim = self.overrunning.withLock({ $0[place] }) else { return }
+        guard let claim = self.state.withLock({ $0.overrunning[place] }) else { return }
         self.logger.error(
             "a handler ignores its cancellation, its slot stays taken until it returns",
             metadata: ["event.id": "\(claim.id)", "node": "\(claim.node)"]

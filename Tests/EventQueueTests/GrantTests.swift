@@ -86,7 +86,7 @@ struct GrantTests {
             )
             for _ in 0..<3 { #expect(try await worker.grant() != nil) }
             try await ingress.query("select rejoinder.pause('paused', true)")
-            try await ingress.query("select rejoinder.limit('limited', 1)")
+            try await ingress.query("select rejoinder.limit('limited', 1, null)")
             try await ingress.query("update rejoinder.node set takes = '10 s' where name = 'slow'")
 
             let long = NewEvent.sample(text: String(repeating: "x", count: 7000))

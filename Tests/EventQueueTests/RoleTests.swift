@@ -152,7 +152,8 @@ struct RoleTests {
                 + "(select oid from pg_database where datname = current_database())"
             #expect(try await database.query(locks) == [["4"]])  // alive twice, maintenance, idle
 
-            let ids = try await ingress.enqueue([.sample(), .sample(), .sample()], ingress: process)
+            // More than an idle lane is handed.
+            let ids = try await ingress.enqueue((0..<17).map { _ in .sample() }, ingress: process)
             #expect(try await wakes.next() == "wake \(registered.lanes[0])")
             let claims = try await worker.claim(registered.process, count: 2)
             #expect(claims.map(\.id) == Array(ids.prefix(2)))

@@ -14,7 +14,7 @@ struct StatementTests {
         "audit": ("{bigint}", "bigint,text,text,text,text,text,jsonb"),
         "cancel": ("{text,text,text}", "text"),
         "claim": (
-            "{integer,text[],integer,bigint,text[],integer,boolean,integer,text}",
+            "{integer,text[],integer,bigint,text[],integer,boolean,integer,text,integer}",
             "uuid,bigint,smallint,integer,integer,text,text,json,boolean,integer,text,integer"
         ),
         "contents": ("{text}", "text,text"),

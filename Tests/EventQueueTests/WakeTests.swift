@@ -158,9 +158,10 @@ struct WakeTests {
     @Test("what is released, retried or settled as queued again wakes somebody")
     func queuedAgain() async throws {
         try await TestCluster.withDatabase { database in
-            let idle = try await Sleeper(database, .sample(["a"]), .idle)
+            let idle = try await Sleeper(database, .sample(["a"]), .full)
             let busy = try await Sleeper(database, .sample(["a"]), .full)
             try await busy.connection.enqueue([.sample(node: "a")], ingress: 1)
+            try await idle.attend(.idle)
             let claims = try await busy.connection.claim(busy.process, .sample(["a"]))
             #expect(try await busy.connection.release(busy.process, claims) == 1)
             #expect(try await idle.told.next() == "wake \(idle.lane)")
