@@ -182,6 +182,7 @@ struct LaneMachine: Sendable {
         self.isReserve = false
         self.isWoken = false
         self.foundNothing = false
+        self.smallClaims = 0
         return Step(attend: .eager, claim: self.free)
     }
 }
