@@ -33,6 +33,14 @@ struct WorkerCommand: AsyncParsableCommand {
                 }
                 return .success("")
             }
+            Handle("blocking", concurrency: 2) { event, context in
+                let key = event.text(of: "n") ?? ""
+                journal.write("start", key, attempt: context.attempt)
+                // Quick at first, so that it is started as quick ones are; then it holds its thread for good.
+                if event.text(of: "ms") != "0" { DispatchSemaphore(value: 0).wait() }
+                journal.write("end", key, attempt: context.attempt)
+                return .success(key)
+            }
         }
         try await StageWorker.run(handlers, slots: self.slots, adminPort: 0)
     }

@@ -113,7 +113,7 @@ extension Scenario {
 
     static let stubbornHandler = Scenario(
         name: "stubborn-handler",
-        title: "handlers that never return and ignore their cancellation",
+        title: "handlers that never return: some ignore their cancellation, some block their threads",
         ingresses: 1,
         workers: 1,
         deadline: 3,
@@ -124,14 +124,19 @@ extension Scenario {
             .isShown("<span class=\"badge expired\">"),
         ]
     ) { arena, isShort in
+        let quick = try await arena.load(100, seconds: 1, node: "blocking")
         async let stubborn = arena.load(2, seconds: 1, node: "stubborn")
+        async let blocking = arena.load(4, seconds: 1, node: "blocking", milliseconds: 1)
         async let others = arena.load(50, seconds: 5, milliseconds: 20)
-        let (late, right) = try await (stubborn, others)
+        let right = try await others
         var findings = Findings()
-        findings.expect(
-            late.refused == [504: late.sent] && late.sent > 0,
-            "their callers got \(late.refused), expected 504"
-        )
+        findings.expect(quick.isRight, "\(quick.sent - quick.answered) calls were not answered before they blocked")
+        for late in try await [stubborn, blocking] {
+            findings.expect(
+                late.refused == [504: late.sent] && late.sent > 0,
+                "their callers got \(late.refused), expected 504"
+            )
+        }
         findings.expect(right.isRight, "\(right.sent - right.answered) calls of other nodes were not answered")
         let worker = arena.workers[0]
         _ = try await worker.line(containing: "ignores its cancellation")

@@ -35,7 +35,7 @@ struct DashboardUseTests {
                         #expect(try await deployment.call("refuse").status == 400)
                         let unsigned = try await deployment.post(Deployment.body("echo"), signature: "sha1=00")
                         #expect(unsigned.status == 401)
-                        try await browser.eventually("#failures", says: "not this one")
+                        try await browser.eventually("#failures", says: "refused")
                         try await browser.eventually("#incidents", says: "signature")
                         try await browser.eventually("return window.updates") { $0.int ?? 0 >= 5 }
                         let shifts = try await browser.run("return Math.round(window.shifts * 1000)")
