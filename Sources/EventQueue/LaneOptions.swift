@@ -26,7 +26,7 @@ package struct LaneOptions: Sendable, Hashable {
             let nodes = lane.nodes.map(array) ?? "null"
             return """
                 {"nodes":\(nodes),"excluding":\(array(lane.excluding)),"slots":\(lane.slots),\
-                "max_attempts":\(lane.maxAttempts),"at_most_once":\(lane.atMostOnce)}
+                "max_attempts":\(lane.maxAttempts),"takes_grants":\(!lane.atMostOnce)}
                 """
         }
         return "[\(objects.joined(separator: ","))]"

@@ -51,10 +51,11 @@ create table rejoinder.lane (
     excluding    text[],
     slots        integer  not null constraint lane_has_slots check (slots > 0),
     max_attempts smallint not null default 3,
-    at_most_once boolean  not null default false,
+    takes_grants boolean  not null default false,
     is_spare     boolean  not null default false
 );
 comment on column rejoinder.lane.nodes is 'The nodes that it serves; null serves every node except those in "excluding".';
+comment on column rejoinder.lane.takes_grants is 'Whether its worker understands that it is handed events as they are enqueued.';
 comment on column rejoinder.lane.is_spare is 'Enough others listen for it: it is neither woken nor handed anything, and only looks now and then.';
 
 -- The nodes that were ever called or steered, how long their handlers usually take, and what an operator has said of them.

@@ -91,10 +91,10 @@ begin
 end $$;
 
 -- An idle lane that can be handed a few events of these nodes as they are enqueued, which spares it the claim: the first in
--- wake()'s order that serves them all. None where an eager lane will claim them, where the lane's handlers run at most once
--- (their claim must be durable), where a node is paused or limited, or usually takes longer than is left ("time_left", in
--- milliseconds), or a payload is too long for a notification, which has at most 7,999 bytes; and none that may hang: its
--- process has not beaten for two seconds.
+-- wake()'s order that serves them all. None where an eager lane will claim them; where the lane takes no grants, since its worker
+-- may not understand them, and what may run once only needs a durable claim; where a node is paused or limited, or usually takes
+-- longer than is left ("time_left", in milliseconds); where a payload is too long for a notification, which has at most 7,999
+-- bytes; and none that may hang: its process has not beaten for two seconds.
 create function rejoinder.idle_lane(nodes text[], time_left integer[], payloads json[]) returns rejoinder.lane
 language plpgsql as $$
 #variable_conflict use_column
@@ -110,7 +110,7 @@ begin
         if not pg_try_advisory_xact_lock_shared(rejoinder.lock_class('eager'), lane.id) then
             return null;
         end if;
-        if idle.id is null and left_over = '{}' and not lane.at_most_once
+        if idle.id is null and left_over = '{}' and lane.takes_grants
             and not pg_try_advisory_xact_lock_shared(rejoinder.lock_class('idle'), lane.id)
         then
             idle := lane;
@@ -293,7 +293,7 @@ end $$;
 -- ------------------------------------------------------------------------------------------------ processes
 
 -- Registers a process on the session that stands for it: holds its "alive" lock for as long as the session lasts.
--- "lanes" is [{"nodes": [..] | null, "excluding": [..] | null, "slots": n, "max_attempts": n, "at_most_once": b}, ..]; their
+-- "lanes" is [{"nodes": [..] | null, "excluding": [..] | null, "slots": n, "max_attempts": n, "takes_grants": b}, ..]; their
 -- ids come back in that order.
 -- With the id of an earlier registration the process takes that up again, after a lost connection. Behind a transaction
 -- pooler there is no such session: then it takes no lock, which would stay with whoever has the connection next.
@@ -328,7 +328,7 @@ begin
     delete from rejoinder.lane as l where l.process = registered;
     lane_ids := '{}';
     for lane in select value from jsonb_array_elements(lanes) loop
-        insert into rejoinder.lane (process, nodes, excluding, slots, max_attempts, at_most_once)
+        insert into rejoinder.lane (process, nodes, excluding, slots, max_attempts, takes_grants)
         values (
             registered,
             case when jsonb_typeof(lane -> 'nodes') = 'array'
@@ -337,7 +337,7 @@ begin
                 then array(select jsonb_array_elements_text(lane -> 'excluding')) end,
             (lane ->> 'slots')::integer,
             coalesce((lane ->> 'max_attempts')::smallint, 3),
-            coalesce((lane ->> 'at_most_once')::boolean, false)
+            coalesce((lane ->> 'takes_grants')::boolean, false)
         )
         returning id into lane_id;
         lane_ids := lane_ids || lane_id;
