@@ -47,6 +47,10 @@ package final class ProcessSession: Sendable {
     private struct State {
         var registration: Registration?
         var isConnected = false
+        /// A heartbeat has gone through since it connected.
+        var hasBeaten = false
+        /// Incidents are not told before: where they are refused, the session may be lost with each try.
+        var tellsIncidentsAt: ContinuousClock.Instant?
         var maintains = false
         var isLeaving = false
     }
@@ -150,12 +154,13 @@ package final class ProcessSession: Sendable {
 
     private func handle(_ event: PostgresListener.Event) {
         guard case .disconnected(let error) = event else { return }
-        let wasConnected = self.state.withLock { state in
+        // One that takes registrations but no heartbeats, as a server with a full disk may, is lost once, not each second.
+        let wasAlive = self.state.withLock { state in
             state.maintains = false
-            defer { state.isConnected = false }
-            return state.isConnected && !state.isLeaving
+            defer { (state.isConnected, state.hasBeaten) = (false, false) }
+            return state.hasBeaten && !state.isLeaving
         }
-        if wasConnected, !self.connector.refuses {
+        if wasAlive, !self.connector.refuses {
             self.logger.warning("lost the queue's session", metadata: ["error": "\(error)"])
         }
     }
@@ -173,7 +178,10 @@ package final class ProcessSession: Sendable {
                     self.logger.warning("this process was given up as dead, registering again")
                     return
                 }
-                self.state.withLock { $0.maintains = rows.bool(0, 1) }
+                self.state.withLock { state in
+                    state.maintains = rows.bool(0, 1)
+                    state.hasBeaten = true
+                }
                 self.onBeat(
                     Beat(isSpare: rows.bool(0, 2), isDraining: rows.bool(0, 3), refused: rows.strings(0, 4))
                 )
@@ -190,12 +198,14 @@ package final class ProcessSession: Sendable {
         // Which may be one and the same.
         let reconnects = self.connector.takeReconnects() + self.pool.connector.takeReconnects()
         self.incidents.note(.connectionLost, reconnects)
+        guard self.state.withLock({ $0.tellsIncidentsAt.map { $0 <= .now } ?? true }) else { return }
         let entries = self.incidents.take()
         guard !entries.isEmpty else { return }
         do throws(PostgresError) {
             try await connection.execute(.noteIncidents(entries, process: process))
         } catch {
             self.incidents.putBack(entries)
+            self.state.withLock { $0.tellsIncidentsAt = .now + .seconds(10) }
             self.logger.debug("incidents were not noted", metadata: ["error": "\(error)"])
         }
     }
