@@ -89,7 +89,7 @@ struct GrantTests {
             try await ingress.query("select rejoinder.limit('limited', 1, null)")
             try await ingress.query("update rejoinder.node set takes = '10 s' where name = 'slow'")
 
-            let long = NewEvent.sample(text: String(repeating: "x", count: 7000))
+            let long = NewEvent.sample(text: String(repeating: "x", count: 7800))
             let many = (0..<17).map { _ in NewEvent.sample() }
             for batch in [
                 [NewEvent.sample(node: "once")], [.sample(node: "eager")], [.sample(node: "paused")],
@@ -109,6 +109,33 @@ struct GrantTests {
             #expect(
                 try await ingress.query("select count(*)::text from rejoinder.event where state = 'running'") == running
             )
+        }
+    }
+
+    @Test("an event is handed over up to the length of a notification, whatever of it is long")
+    func longest() async throws {
+        try await TestCluster.withDatabase { database in
+            let ingress = try await database.connect()
+            let process = try await ingress.register(.ingress).process
+            let node = String(repeating: "😀", count: 200)
+            let endpoint = "/" + String(repeating: "e", count: 999)
+            let worker = try await Idle(database, .sample([node]))
+            func event(_ bytes: Int) -> NewEvent {
+                let text = String(repeating: "x", count: bytes - node.utf8.count - endpoint.utf8.count - 2)
+                var event = NewEvent(
+                    endpoint: endpoint,
+                    node: node,
+                    payload: Array("\"\(text)\"".utf8),
+                    deadline: .now + .seconds(29)
+                )
+                event.trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+                return event
+            }
+            let (fits, isLonger) = (event(7800), event(7801))
+            try await ingress.enqueue([fits], ingress: process)
+            #expect(try await worker.grant()?.payload == fits.payload)
+            try await ingress.enqueue([isLonger], ingress: process)
+            #expect(try await worker.told.next() == "wake \(worker.lane)")
         }
     }
 

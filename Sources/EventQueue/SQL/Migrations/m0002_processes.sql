@@ -93,9 +93,9 @@ end $$;
 -- An idle lane that can be handed a few events of these nodes as they are enqueued, which spares it the claim: the first in
 -- wake()'s order that serves them all. None where an eager lane will claim them; where the lane takes no grants, since its worker
 -- may not understand them, and what may run once only needs a durable claim; where a node is paused or limited, or usually takes
--- longer than is left ("time_left", in milliseconds); where a payload is too long for a notification, which has at most 7,999
--- bytes; and none that may hang: its process has not beaten for two seconds.
-create function rejoinder.idle_lane(nodes text[], time_left integer[], payloads json[]) returns rejoinder.lane
+-- longer than is left ("time_left", in milliseconds); where an event is too long for a notification, which has at most 7,999
+-- bytes, 160 of them for what grant_of() says besides; and none that may hang: its process has not beaten for two seconds.
+create function rejoinder.idle_lane(nodes text[], time_left integer[], endpoints text[], payloads json[]) returns rejoinder.lane
 language plpgsql as $$
 #variable_conflict use_column
 declare
@@ -125,7 +125,10 @@ begin
                    or n.takes > (select min(t) from unnest(time_left) as t) * interval '1 millisecond'
                )
         )
-        or (select max(octet_length(p::text)) from unnest(payloads) as p) > 6500
+        or exists (
+            select from unnest(nodes, endpoints, payloads) as u (node, endpoint, payload)
+             where octet_length(u.node) + octet_length(u.endpoint) + octet_length(u.payload::text) > 7800
+        )
         or not exists (
             select from rejoinder.process as p
              where p.id = idle.process and p.heartbeat_at > clock_timestamp() - interval '2 seconds'

@@ -82,7 +82,7 @@ declare
     lane rejoinder.lane;
 begin
     if cardinality(ids) <= 16 then
-        lane := rejoinder.idle_lane(nodes, time_left, payloads);
+        lane := rejoinder.idle_lane(nodes, time_left, endpoints, payloads);
         if lane.id is not null then
             perform rejoinder.enqueue(ingress, ids, endpoints, nodes, time_left, payloads, ago, traces, lane);
             return;
