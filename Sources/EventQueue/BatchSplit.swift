@@ -42,3 +42,7 @@ extension PostgresError {
     /// By class of SQLSTATE: any but P0, which a function says in its own words, and those of values.
     fileprivate var mayLieInSchema: Bool { !self.isFaultOfValues && self.sqlState?.hasPrefix("P0") == false }
 }
+
+extension Result {
+    var failure: Failure? { if case .failure(let error) = self { error } else { nil } }
+}

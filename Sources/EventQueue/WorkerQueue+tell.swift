@@ -107,7 +107,3 @@ extension WorkerQueue {
         try self.answerApart(failures, after: error, worker, on: connection)
     }
 }
-
-extension Result {
-    var failure: Failure? { if case .failure(let error) = self { error } else { nil } }
-}

@@ -20,16 +20,21 @@ final class Runner: Sendable {
         /// Claims that have ended while their handler goes on, by their place.
         var overrunning: [Int64: Claim] = [:]
 
-        /// Ends the attempt for the queue; nil when that has happened before.
-        ///
-        /// Unless it has `returned`, its handler goes on.
-        mutating func take(_ id: EventID, at place: Int64?, returned: Bool) -> Attempt? {
-            guard let attempt = self.attempts[id], place == nil || attempt.claim.place == place else {
-                if returned, let place { self.overrunning[place] = nil }
-                return nil
-            }
+        /// Whether the claim has not ended.
+        func holds(_ claim: Claim) -> Bool { self.attempts[claim.id]?.claim.place == claim.place }
+
+        /// Ends the claim, whose handler has returned; false when it had ended before.
+        mutating func end(_ claim: Claim) -> Bool {
+            guard self.holds(claim) else { return false }
+            self.attempts[claim.id] = nil
+            return true
+        }
+
+        /// Ends a claim while its handler goes on; nil when it had ended before.
+        mutating func leave(_ id: EventID, at place: Int64? = nil) -> Attempt? {
+            guard let attempt = self.attempts[id], place == nil || attempt.claim.place == place else { return nil }
             self.attempts[id] = nil
-            if !returned { self.overrunning[attempt.claim.place] = attempt.claim }
+            self.overrunning[attempt.claim.place] = attempt.claim
             return attempt
         }
     }
@@ -116,6 +121,8 @@ final class Runner: Sendable {
 
     /// On the starter's thread, which it leaves at the handler's first `await`.
     private func startQuickly(_ claim: Claim, _ handle: Handle?) {
+        // Behind others it may have come to its end before it could start.
+        guard self.state.withLock({ $0.holds(claim) }) else { return self.left(claim) }
         let start = ContinuousClock.now
         let thread = self.threads.take()
         let task = Task.immediate(executorPreference: thread) { await self.run(claim, handle, on: thread) }
@@ -126,7 +133,7 @@ final class Runner: Sendable {
 
     private func started(_ claim: Claim, _ task: Task<Void, Never>) {
         let isUnderWay = self.state.withLock { state in
-            guard state.attempts[claim.id]?.claim.place == claim.place else { return false }
+            guard state.holds(claim) else { return false }
             state.attempts[claim.id]?.task = task
             return true
         }
@@ -186,29 +193,31 @@ final class Runner: Sendable {
 
     /// The handler has returned.
     private func end(_ claim: Claim, _ outcome: AttemptOutcome, ran: Duration) {
-        if self.take(claim.id, at: claim.place, returned: true) != nil {
+        if self.state.withLock({ $0.end(claim) }) {
             self.queue.finish(claim, outcome, ran: ran)
         } else {
-            self.queue.freeSlot(of: claim)
+            self.left(claim)
         }
     }
 
+    /// What ran on after the end of its claim runs no longer.
+    private func left(_ claim: Claim) {
+        self.state.withLock { _ = $0.overrunning.removeValue(forKey: claim.place) }
+        self.queue.freeSlot(of: claim)
+    }
+
     private func cancel(_ id: EventID) {
-        guard let attempt = self.take(id, at: nil, returned: false) else { return }
+        guard let attempt = self.state.withLock({ $0.leave(id) }) else { return }
         self.queue.finish(attempt.claim, nil, freesSlot: false)
         self.leave(attempt)
     }
 
     private func reached(_ limit: Limit) {
         guard limit.kind != .overrun else { return self.reportOverrun(at: limit.place) }
-        guard let attempt = self.take(limit.id, at: limit.place, returned: false) else { return }
+        guard let attempt = self.state.withLock({ $0.leave(limit.id, at: limit.place) }) else { return }
         let outcome: AttemptOutcome = limit.kind == .deadline ? .expired : .overTimeLimit
         self.queue.finish(attempt.claim, outcome, freesSlot: false)
         self.leave(attempt)
-    }
-
-    private func take(_ id: EventID, at place: Int64?, returned: Bool) -> Attempt? {
-        self.state.withLock { $0.take(id, at: place, returned: returned) }
     }
 
     /// Cancels a handler whose event has its outcome, and sees whether it heeds that.

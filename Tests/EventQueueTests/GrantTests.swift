@@ -6,40 +6,14 @@ import Testing
 
 @Suite("An idle lane is handed what is enqueued", .timeLimit(.minutes(10)))
 struct GrantTests {
-    /// A worker that is idle, as far as the database knows, and listens.
-    private struct Idle {
-        let connection: PostgresConnection
-        let process: Int32
-        let lane: Int32
-        let told: Mailbox<String>
-
-        init(
-            _ database: TestDatabase,
-            _ lane: LaneOptions = .sample(),
-            _ attention: LaneMachine.Attention = .idle
-        ) async throws {
-            self.connection = try await database.connect()
-            let registration = try await self.connection.register(.worker, [lane])
-            self.process = registration.process
-            self.lane = try #require(registration.lanes.first)
-            self.told = try await self.connection.notifications(of: self.process)
-            try await self.connection.execute(.attend(lane: self.lane, attention))
-        }
-
-        func grant() async throws -> QueueNotification.Grant? {
-            guard case .grant(let grant)? = QueueNotification(payload: try await self.told.next()) else { return nil }
-            return grant
-        }
-    }
-
     @Test("the first that serves all of a batch runs it, without a claim, and its answers are taken")
     func handed() async throws {
         try await TestCluster.withDatabase { database in
             let ingress = try await database.connect()
             let process = try await ingress.register(.ingress).process
             let lanes: [LaneOptions] = [.sample(["other"]), .sample(["node"], maxAttempts: 7), .sample(nil)]
-            var workers: [Idle] = []
-            for lane in lanes { workers.append(try await Idle(database, lane)) }
+            var workers: [Sleeper] = []
+            for lane in lanes { workers.append(try await Sleeper(database, lane)) }
             let events = [NewEvent.sample(text: "é 😀"), .sample()]
             try await ingress.enqueue(events, ingress: process)
             for event in events {
@@ -76,10 +50,10 @@ struct GrantTests {
         try await TestCluster.withDatabase { database in
             let ingress = try await database.connect()
             let process = try await ingress.register(.ingress).process
-            let once = try await Idle(database, .sample(["once"], atMostOnce: true))
-            let worker = try await Idle(database, .sample(["node", "paused", "limited", "slow"]))
-            let eager = try await Idle(database, .sample(["eager"]), .eager)
-            _ = try await Idle(database, .sample(["eager"]))
+            let once = try await Sleeper(database, .sample(["once"], atMostOnce: true))
+            let worker = try await Sleeper(database, .sample(["node", "paused", "limited", "slow"]))
+            let eager = try await Sleeper(database, .sample(["eager"]), .eager)
+            _ = try await Sleeper(database, .sample(["eager"]))
             try await ingress.enqueue(
                 ["paused", "limited", "slow"].map { .sample(node: $0) },
                 ingress: process
@@ -119,7 +93,7 @@ struct GrantTests {
             let process = try await ingress.register(.ingress).process
             let node = String(repeating: "😀", count: 200)
             let endpoint = "/" + String(repeating: "e", count: 999)
-            let worker = try await Idle(database, .sample([node]))
+            let worker = try await Sleeper(database, .sample([node]))
             func event(_ bytes: Int) -> NewEvent {
                 let text = String(repeating: "x", count: bytes - node.utf8.count - endpoint.utf8.count - 2)
                 var event = NewEvent(
@@ -170,5 +144,13 @@ struct GrantTests {
             #expect(await outcomes.value == events.map { .answered($0.payload, attempt: 1) })
             await first.stop()
         }
+    }
+}
+
+extension Sleeper {
+    /// What it is handed; nil where it is told something else.
+    fileprivate func grant() async throws -> QueueNotification.Grant? {
+        guard case .grant(let grant)? = QueueNotification(payload: try await self.told.next()) else { return nil }
+        return grant
     }
 }

@@ -243,9 +243,9 @@ end $$;
 -- Stores a batch of outcomes: 'answered' with its answer, 'failed' (no further attempt), 'retry' (queued again while
 -- attempts and time are left, else failed) or 'expired'. It accepts those whose claim is still the current one, and
 -- returns them with the state that they have now, and the answer that was stored; "limited" is the node, where that has a
--- limit, which may let another start, and "waited" how many milliseconds it was in the queue, up to that attempt. Durable; the worker then calls settle() on a transaction of its own, and wake() for
--- what was queued again or may start. "ago" is how many microseconds ago each handler ended, "ran" how many it took; for
--- those who look.
+-- limit, which may let another start, and "waited" how many milliseconds it was in the queue, up to that attempt. Durable; the
+-- worker then calls settle() on a transaction of its own, and wake() for what was queued again or may start. "ago" is how many
+-- microseconds ago each handler ended, "ran" how many it took; for those who look.
 create function rejoinder.answer(
     worker integer, ids uuid[], places bigint[], outcomes text[], answers json[], codes text[], errors text[],
     ago integer[] default null, ran integer[] default null
