@@ -45,7 +45,15 @@ struct Browser: Sendable {
             let made = try await Self.request(
                 .POST,
                 driver + "/session",
-                ["capabilities": ["alwaysMatch": ["goog:chromeOptions": ["args": .array(arguments)]]]]
+                [
+                    "capabilities": [
+                        "alwaysMatch": [
+                            "goog:chromeOptions": ["args": .array(arguments)],
+                            // A click may return before the page that it leads to is there: elements are waited for.
+                            "timeouts": ["implicit": 10_000],
+                        ]
+                    ]
+                ]
             )
             let session = made["sessionId"]?.string
             let browser = Browser(driver: driver, session: try #require(session))

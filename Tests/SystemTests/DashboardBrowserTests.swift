@@ -99,15 +99,15 @@ struct DashboardBrowserTests {
                     try await Browser.with { browser in
                         let page = "http://127.0.0.1:\(deployment.adminPort)/"
                         try await self.signIn(browser, page, token: "wrong")
-                        #expect(try await browser.text("[role=alert]") == "This is not the operator token.")
+                        try await browser.eventually("[role=alert]", says: "This is not the operator token.")
                         try await self.signIn(browser, page)
-                        #expect(try await browser.text("header").contains("Ada"))
+                        try await browser.eventually("header", says: "Ada")
                         try await self.steerNode(browser, page, deployment)
                         try await self.steerEvents(browser, page, deployment)
                         try await browser.eventually("#workers", says: "Drain")
                         try await browser.click("#workers .acts a")
                         try await browser.click("form.sheet button")
-                        #expect(try await browser.text(".notice").hasSuffix("is draining."))
+                        try await browser.eventually(".notice", says: "is draining.")
                     }
                 }
                 let entries = try await database.query(
@@ -127,7 +127,7 @@ struct DashboardBrowserTests {
         try await browser.open(page)
         try await browser.eventually("#queue", says: "Pause")
         try await browser.click("[aria-label='Pause echo']")
-        #expect(try await browser.text("h1") == "Pause a node")
+        try await browser.eventually("h1", says: "Pause a node")
         try await browser.click("form.sheet button")
         try await self.expect(browser, notice: "Node echo is paused.")
         try await browser.eventually("#queue", says: "paused, callers are refused")
@@ -141,7 +141,7 @@ struct DashboardBrowserTests {
         try await browser.open(page + "act/limit?on=echo")
         try await browser.type("many", into: "#running")
         try await browser.click("form.sheet button")
-        #expect(try await browser.text("[role=alert]").contains("expected a whole number"))
+        try await browser.eventually("[role=alert]", says: "expected a whole number")
         try await browser.open(page + "act/limit?on=echo")
         try await browser.type("4", into: "#running")
         try await browser.type("12.5", into: "#per_second")
@@ -174,7 +174,7 @@ struct DashboardBrowserTests {
         let second = try await self.runningEvent(deployment)
         try await browser.open(page + "event/" + second)
         try await browser.click("#life .acts a:last-child")
-        #expect(try await browser.text("h1") == "Cancel an event")
+        try await browser.eventually("h1", says: "Cancel an event")
         try await browser.click("form.sheet button")
         try await self.expect(browser, notice: "The event is cancelled.")
         #expect(try await cancelled.status == 502)
@@ -183,7 +183,7 @@ struct DashboardBrowserTests {
         try await self.expect(browser, notice: "The event is queued again.")
         try await browser.open(page + "act/retry?on=" + second)
         try await browser.click("form.sheet button")
-        #expect(try await browser.text("[role=alert]").contains("only a failed, expired or cancelled one"))
+        try await browser.eventually("[role=alert]", says: "only a failed, expired or cancelled one")
         try await browser.open(page)
     }
 
@@ -213,7 +213,7 @@ struct DashboardBrowserTests {
                     #expect(try await browser.run("return window.isTheSame") == true)
                     try await browser.open(page + "act/pause?on=echo")
                     try await browser.click("form.sheet button")
-                    #expect(try await browser.text("[role=alert]").contains("nothing was changed"))
+                    try await browser.eventually("[role=alert]", says: "nothing was changed")
                     try await browser.open(page)
                     #expect(try await browser.text("#state").contains("away since"))
                     try await browser.run("window.isTheSame = true")
