@@ -5,8 +5,9 @@ import PostgresClient
 extension WorkerQueue {
     /// Keeps the queue going until it is drained, or the task cancelled.
     ///
-    /// - Parameter onEvent: called on the connection's thread; must not block.
-    package func run(_ onEvent: @escaping @Sendable (Event) -> Void) async {
+    /// - Parameter onEvent: called on the connection's thread; must not block it. The next round trip waits for it: outcomes
+    ///   that come in until it returns go along.
+    package func run(_ onEvent: @escaping @Sendable (Event) async -> Void) async {
         await withDiscardingTaskGroup { group in
             group.addTask { await self.session.run() }
             group.addTask { await self.poll() }
@@ -43,7 +44,7 @@ extension WorkerQueue {
     }
 
     /// Returns when the queue is drained, or the task cancelled; also while the database is away.
-    private func exchangePersistently(_ onEvent: @escaping @Sendable (Event) -> Void) async {
+    private func exchangePersistently(_ onEvent: @escaping @Sendable (Event) async -> Void) async {
         await withDiscardingTaskGroup { group in
             group.addTask {
                 await PostgresListener(self.connector).run(
@@ -111,7 +112,7 @@ extension WorkerQueue {
     /// Runs on the connection's own thread, so that nothing hops between a signal and the statements that follow it.
     private func exchange(
         on connection: isolated PostgresConnection,
-        _ onEvent: @Sendable (Event) -> Void
+        _ onEvent: @Sendable (Event) async -> Void
     ) async {
         guard let registration = await self.registration() else { return }
         self.state.withLock { state in
@@ -130,14 +131,15 @@ extension WorkerQueue {
         var isListening = false
         // A new registration has other lanes, and may listen elsewhere.
         while connection.isOpen, !self.isDone, self.session.registration == registration {
-            await self.start(self.takeGranted(), onEvent)
+            let granted = self.takeGranted()
+            if !granted.isEmpty { await onEvent(.claimed(granted)) }
             let (trip, isWanted, isDeaf) = self.state.withLock { state in
                 let trip = state.table.nextTrip()
                 state.isTravelling = !trip.isEmpty || state.shouldReconcile
                 return (trip, state.isTravelling, state.table.isDeaf)
             }
             if trip.leavesOutcomes { self.toTell.raise() }
-            for id in self.takeCancelled() { onEvent(.cancelled(id)) }
+            for id in self.takeCancelled() { await onEvent(.cancelled(id)) }
             guard isWanted else {
                 await self.signal.wait()
                 continue
@@ -151,7 +153,7 @@ extension WorkerQueue {
                 let claims = try self.carry(out: trip, registration, on: connection)
                 self.state.withLock { $0.isTravelling = false }
                 if !trip.outcomes.isEmpty || !claims.isEmpty { self.connector.worked() }
-                await self.start(claims, onEvent)
+                if !claims.isEmpty { await onEvent(.claimed(claims)) }
             } catch {
                 self.state.withLock { state in
                     state.table.returned(trip)
@@ -163,16 +165,6 @@ extension WorkerQueue {
                 return
             }
         }
-    }
-
-    private func start(
-        _ claims: [Claim],
-        _ onEvent: @Sendable (Event) -> Void
-    ) async {
-        guard !claims.isEmpty else { return }
-        onEvent(.claimed(claims))
-        // Lets handlers that need no time come in with the next trip.
-        await Task.yield()
     }
 
     /// Gives back what the database holds for this worker and the worker knows nothing of: claims that were granted on a

@@ -88,6 +88,8 @@ final class Runner: Sendable {
                 switch event {
                 case .claimed(let claims):
                     for claim in claims { self.start(claim) }
+                    // What takes no time is told with the next trip.
+                    await self.starter.caughtUp()
                 case .cancelled(let id): self.cancel(id)
                 }
             }

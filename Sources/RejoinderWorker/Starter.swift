@@ -17,11 +17,16 @@ final class Starter: Sendable {
         /// When it began with the one that it is at.
         var since: ContinuousClock.Instant?
         var isWatched = false
+        /// One that held up its thread has left others behind, which go on with another.
+        var isHeldUp = false
+
+        var isCaughtUp: Bool { self.thread == nil || self.isHeldUp }
     }
 
     private let state = Mutex(State())
     private let threads: HandlerThreads
     private let toWatch = Signal()
+    private let progress = Signal()
 
     init(_ threads: HandlerThreads) {
         self.threads = threads
@@ -38,6 +43,13 @@ final class Starter: Sendable {
         if mustWatch { self.toWatch.raise() }
     }
 
+    /// Returns when all that was to be started has been, or one of them holds up the others; or the task is cancelled.
+    ///
+    /// One task at a time may wait.
+    func caughtUp() async {
+        while !Task.isCancelled, !self.state.withLock({ $0.isCaughtUp }) { await self.progress.wait() }
+    }
+
     /// Sees to it that no attempt keeps others waiting, until the task is cancelled.
     func watch() async {
         while !Task.isCancelled {
@@ -50,16 +62,18 @@ final class Starter: Sendable {
     }
 
     private func look(at now: ContinuousClock.Instant) {
-        let thread: HandlerThread? = self.state.withLock { state in
+        let (isHeldUp, thread) = self.state.withLock { state -> (Bool, HandlerThread?) in
             guard state.thread != nil else {
                 state.isWatched = false
-                return nil
+                return (false, nil)
             }
-            guard let since = state.since, now - since > Self.patience else { return nil }
+            guard let since = state.since, now - since > Self.patience else { return (false, nil) }
             state.thread = nil
-            return state.waiting.isEmpty ? nil : self.replaceThread(&state)
+            state.isHeldUp = !state.waiting.isEmpty
+            return (true, state.isHeldUp ? self.replaceThread(&state) : nil)
         }
         if let thread { thread.run { self.work(on: thread) } }
+        if isHeldUp { self.progress.raise() }
     }
 
     private func replaceThread(_ state: inout State) -> HandlerThread {
@@ -72,6 +86,7 @@ final class Starter: Sendable {
     private func work(on thread: HandlerThread) {
         while let next = self.next(on: thread) { next() }
         self.threads.giveBack(thread)
+        self.progress.raise()
     }
 
     /// Nil when there is nothing more to do on this thread.
@@ -80,6 +95,7 @@ final class Starter: Sendable {
             guard state.thread === thread else { return nil }
             guard let next = state.waiting.popFirst() else {
                 state.thread = nil
+                state.isHeldUp = false
                 return nil
             }
             state.since = .now

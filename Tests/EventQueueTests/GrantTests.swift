@@ -11,6 +11,7 @@ struct GrantTests {
         try await TestCluster.withDatabase { database in
             let ingress = try await database.connect()
             let process = try await ingress.register(.ingress).process
+            try await ingress.known("node", "other")
             let lanes: [LaneOptions] = [.sample(["other"]), .sample(["node"], maxAttempts: 7), .sample(nil)]
             var workers: [Sleeper] = []
             for lane in lanes { workers.append(try await Sleeper(database, lane)) }
@@ -50,8 +51,9 @@ struct GrantTests {
         try await TestCluster.withDatabase { database in
             let ingress = try await database.connect()
             let process = try await ingress.register(.ingress).process
+            try await ingress.known("node", "paused", "limited", "slow", "once", "eager")
             let once = try await Sleeper(database, .sample(["once"], atMostOnce: true))
-            let worker = try await Sleeper(database, .sample(["node", "paused", "limited", "slow"]))
+            let worker = try await Sleeper(database, .sample(["node", "paused", "limited", "slow", "new"]))
             let eager = try await Sleeper(database, .sample(["eager"]), .eager)
             _ = try await Sleeper(database, .sample(["eager"]))
             try await ingress.enqueue(
@@ -67,7 +69,7 @@ struct GrantTests {
             let many = (0..<17).map { _ in NewEvent.sample() }
             for batch in [
                 [NewEvent.sample(node: "once")], [.sample(node: "eager")], [.sample(node: "paused")],
-                [.sample(node: "limited")],
+                [.sample(node: "limited")], [.sample(), .sample(node: "new")],
                 [.sample(node: "slow", timeLeft: .seconds(5))], [.sample(), .sample(node: "eager")], [long], many,
             ] {
                 try await ingress.enqueue(batch, ingress: process)
@@ -93,6 +95,7 @@ struct GrantTests {
             let process = try await ingress.register(.ingress).process
             let node = String(repeating: "😀", count: 200)
             let endpoint = "/" + String(repeating: "e", count: 999)
+            try await ingress.known(node)
             let worker = try await Sleeper(database, .sample([node]))
             func event(_ bytes: Int) -> NewEvent {
                 let text = String(repeating: "x", count: bytes - node.utf8.count - endpoint.utf8.count - 2)
@@ -118,6 +121,7 @@ struct GrantTests {
     )
     func overflow() async throws {
         try await Rig.run { rig in
+            try await rig.database.query("insert into rejoinder.node (name) values ('node')")
             let gate = Gate()
             let first = RunningWorker(rig.database, [.sample(slots: 2)]) { claim in
                 await gate.passed()
@@ -129,7 +133,7 @@ struct GrantTests {
                     select name
                       from rejoinder.lane as l, unnest(array['eager', 'idle']) as name
                       join pg_locks on locktype = 'advisory' and classid = rejoinder.lock_class(name)
-                     where objid = l.id
+                     where objid = l.id and database = (select oid from pg_database where datname = current_database())
                     """
                 ) == [["idle"]]
             }
@@ -144,6 +148,13 @@ struct GrantTests {
             #expect(await outcomes.value == events.map { .answered($0.payload, attempt: 1) })
             await first.stop()
         }
+    }
+}
+
+extension PostgresConnection {
+    /// These nodes have been called before.
+    fileprivate func known(_ nodes: String...) throws {
+        for node in nodes { try self.query("insert into rejoinder.node (name) values ('\(node)')") }
     }
 }
 

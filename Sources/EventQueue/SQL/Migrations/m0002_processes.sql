@@ -92,25 +92,25 @@ end $$;
 
 -- An idle lane that can be handed a few events of these nodes as they are enqueued, which spares it the claim: the first in
 -- wake()'s order that serves them all. None where an eager lane will claim them; where the lane takes no grants, since its worker
--- may not understand them, and what may run once only needs a durable claim; where a node is paused or limited, or usually takes
--- longer than is left ("time_left", in milliseconds); where an event is too long for a notification, which has at most 7,999
--- bytes, 160 of them for what grant_of() says besides; and none that may hang: its process has not beaten for two seconds.
+-- may not understand them, and what may run once only needs a durable claim; where a node is new, paused or limited, or usually
+-- takes longer than is left ("time_left", in milliseconds); where an event is too long for a notification, which has at most
+-- 7,999 bytes, 160 of them for what grant_of() says besides; and none that may hang: its process has not beaten for two seconds.
 create function rejoinder.idle_lane(nodes text[], time_left integer[], endpoints text[], payloads json[]) returns rejoinder.lane
 language plpgsql as $$
 #variable_conflict use_column
 declare
+    called constant text[] := nodes;
     lanes constant rejoinder.lane[] := array(select l from rejoinder.lane as l where not l.is_spare order by l.id);
     lane rejoinder.lane;
     idle rejoinder.lane;
-    left_over text[];
 begin
     foreach lane in array lanes loop
-        left_over := rejoinder.without(nodes, lane.nodes, lane.excluding);
-        continue when left_over = nodes;
+        continue when not lane.nodes && called or lane.excluding @> called;
         if not pg_try_advisory_xact_lock_shared(rejoinder.lock_class('eager'), lane.id) then
             return null;
         end if;
-        if idle.id is null and left_over = '{}' and lane.takes_grants
+        if idle.id is null and lane.takes_grants
+            and coalesce(lane.nodes @> called, true) and not coalesce(lane.excluding && called, false)
             and not pg_try_advisory_xact_lock_shared(rejoinder.lock_class('idle'), lane.id)
         then
             idle := lane;
@@ -118,20 +118,27 @@ begin
     end loop;
     if idle.id is null
         or exists (
-            select from rejoinder.node as n
-             where n.name = any (nodes)
-               and (
-                   n.paused_at is not null or n.is_limited
-                   or n.takes > (select min(t) from unnest(time_left) as t) * interval '1 millisecond'
-               )
-        )
-        or exists (
-            select from unnest(nodes, endpoints, payloads) as u (node, endpoint, payload)
-             where octet_length(u.node) + octet_length(u.endpoint) + octet_length(u.payload::text) > 7800
+            select from unnest(called, time_left) as u (node, time_left)
+             where not exists (
+                select from rejoinder.node as n
+                 where n.name = u.node
+                   and n.paused_at is null
+                   and not n.is_limited
+                   and n.takes <= u.time_left * interval '1 millisecond'
+             )
         )
         or not exists (
             select from rejoinder.process as p
              where p.id = idle.process and p.heartbeat_at > clock_timestamp() - interval '2 seconds'
+        )
+    then
+        return null;
+    end if;
+    -- All together are seldom too long for one.
+    if pg_column_size(called) + pg_column_size(endpoints) + pg_column_size(payloads) > 7800
+        and exists (
+            select from unnest(called, endpoints, payloads) as u (node, endpoint, payload)
+             where octet_length(u.node) + octet_length(u.endpoint) + octet_length(u.payload::text) > 7800
         )
     then
         return null;

@@ -33,7 +33,8 @@ declare
     granted integer;
 begin
     perform set_config('synchronous_commit', 'off', true);
-    if exists (
+    -- Those that a lane is found for are known.
+    if lane.id is null and exists (
         select from unnest(nodes) as called (name)
          where not exists (select from rejoinder.node as known where known.name = called.name)
     ) then
