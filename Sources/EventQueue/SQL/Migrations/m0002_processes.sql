@@ -5,7 +5,10 @@
 -- * Only answer() must be durable, and the claim of an at-most-once event. What another commit may lose in a crash of
 --   the database, the ingress enqueues again.
 -- * No function in language sql that isn't inlined: PostgreSQL before 18 parses and plans it anew at each call.
--- * The plans of the hot functions never depend on statistics: the table grows faster than it is analysed.
+-- * The plans of the hot functions never depend on statistics: the table grows faster than it is analysed. So rows of "live"
+--   are joined by "= any (array[id])" and "is not distinct from", which leave the planner no way but to look up each id: with
+--   a plain "=", a session that first ran it while the queue was empty reads all of an index for each batch from then on. For
+--   the same reason "(select true .. limit 1)" stands for "exists", which may be made a join.
 
 -- The first UUIDv7 of an instant: the bound of a partition, and of a search by time.
 create function rejoinder.id_at(instant timestamptz) returns uuid
@@ -215,8 +218,10 @@ begin
           from rejoinder.lane as l
          cross join unnest(rejoinder.nodes_served(l.nodes, l.excluding)) as n
          where l.id = pass_on.lane
-           and exists (
-               select from rejoinder.live as e where e.worker is null and e.node = n and e.place >= pass_on.after
+           and (
+               select true from rejoinder.live as e
+                where e.worker is null and e.node = n and e.place >= pass_on.after
+                limit 1
            )
     );
     if left_over = '{}' then

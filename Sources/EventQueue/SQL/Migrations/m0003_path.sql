@@ -275,8 +275,8 @@ begin
                error = o.error
           from unnest(ids, places, outcomes, codes, errors) as o (id, place, outcome, code, error)
          where o.outcome = 'retry'
-           and l.id = o.id
-           and l.place = o.place
+           and l.id = any (array[o.id])
+           and l.place is not distinct from o.place
            and l.worker = answer.worker
            and l.attempt < l.max_attempts
            and l.deadline > finished
@@ -287,7 +287,7 @@ begin
         delete from rejoinder.live as l
          using unnest(ids, places, outcomes, answers, codes, errors, ago, ran)
                as o (id, place, outcome, answer, code, error, ago, ran)
-         where l.id = o.id and l.place = o.place and l.worker = answer.worker
+         where l.id = any (array[o.id]) and l.place is not distinct from o.place and l.worker = answer.worker
         returning l.id, l.place, o.outcome, l.attempt, l.ingress, l.enqueued_at, l.claimed_at, l.node, o.code, o.error, o.answer,
                   o.ago, o.ran
     )
@@ -401,7 +401,7 @@ begin
                claimed_at = null,
                attempt = l.attempt - 1
           from unnest(ids, places) as claimed (id, place)
-         where l.id = claimed.id and l.place = claimed.place and l.worker = release.worker
+         where l.id = any (array[claimed.id]) and l.place is not distinct from claimed.place and l.worker = release.worker
         returning l.node
     )
     select coalesce(array_agg(node), '{}') into released from given_back;
@@ -426,7 +426,7 @@ begin
     with ended as (
         delete from rejoinder.live as l
          using unnest(ids, states, codes, errors) as o (id, state, code, error)
-         where l.id = o.id
+         where l.id = any (array[o.id])
         returning l.id, l.place, o.state, l.attempt, l.ingress, l.worker, l.enqueued_at, l.claimed_at, l.node, o.code,
                   coalesce(o.error, l.error) as error
     )

@@ -162,7 +162,7 @@ begin
     update rejoinder.live as l
        set place = nextval('rejoinder.place')
       from unnest(held) as h (id)
-     where l.id = h.id;
+     where l.id = any (array[h.id]);
 end $$;
 
 -- Tells every ingress whether to let in the callers of a node. A hint: each reads it with its heartbeat.
@@ -294,7 +294,7 @@ begin
          where (claim_limited.nodes is null or b.node = any (claim_limited.nodes))
            and (b.node = any (claim_limited.excluding)) is not true
            and n.paused_at is null
-           and exists (select from rejoinder.live as l where l.node = b.node and l.worker is null)
+           and (select true from rejoinder.live as l where l.node = b.node and l.worker is null limit 1)
          order by b.node
            for update of b
     loop
@@ -347,10 +347,13 @@ begin
     select array_agg(merged.ctid), array_agg(merged.id order by merged.id)
       into rows, sorted
       from (select l.ctid, l.id from rejoinder.live as l where l.ctid = any (rows) order by l.place limit claim_limited.max) as merged;
+    with taken as materialized (
+        select l.node from rejoinder.live as l where l.ctid = any (rows)
+    )
     update rejoinder.node_limit as b
        set tokens = rejoinder.refilled(b.tokens, b.max_per_second, b.refilled_at, now_is) - taken.number,
            refilled_at = now_is
-      from (select l.node, count(*) as number from rejoinder.live as l where l.ctid = any (rows) group by l.node) as taken
+      from (select t.node, count(*) as number from taken as t group by t.node) as taken
      where b.node = taken.node and b.max_per_second is not null;
 end $$;
 
