@@ -132,7 +132,7 @@ extension WorkerQueue {
         // A new registration has other lanes, and may listen elsewhere.
         while connection.isOpen, !self.isDone, self.session.registration == registration {
             let granted = self.takeGranted()
-            if !granted.isEmpty { await onEvent(.claimed(granted)) }
+            if !granted.isEmpty { await onEvent(.claimed(granted, connection.thread)) }
             let (trip, isWanted, isDeaf) = self.state.withLock { state in
                 let trip = state.table.nextTrip()
                 state.isTravelling = !trip.isEmpty || state.shouldReconcile
@@ -153,7 +153,7 @@ extension WorkerQueue {
                 let claims = try self.carry(out: trip, registration, on: connection)
                 self.state.withLock { $0.isTravelling = false }
                 if !trip.outcomes.isEmpty || !claims.isEmpty { self.connector.worked() }
-                if !claims.isEmpty { await onEvent(.claimed(claims)) }
+                if !claims.isEmpty { await onEvent(.claimed(claims, connection.thread)) }
             } catch {
                 self.state.withLock { state in
                     state.table.returned(trip)

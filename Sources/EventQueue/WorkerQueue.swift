@@ -12,7 +12,8 @@ import Tracing
 package final class WorkerQueue: Sendable {
     /// What the worker is told, in order.
     package enum Event: Sendable {
-        case claimed([Claim])
+        /// With the connection's thread, which may be lent to handlers.
+        case claimed([Claim], ConnectionThread)
         /// Nobody waits for this event any more, or it is no longer this worker's.
         case cancelled(EventID)
     }

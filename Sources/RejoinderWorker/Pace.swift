@@ -1,4 +1,6 @@
-/// How fast a node's handler is: whether its attempts may start on a thread that they share.
+import PostgresClient
+
+/// How fast a node's handler is: whether its attempts may start on the thread of the queue's connection.
 ///
 /// One that has been quick of late may, and one that then holds the thread up may not, for a while.
 struct Pace: Sendable {
@@ -11,7 +13,7 @@ struct Pace: Sendable {
     private var average = most
     private var elsewhereUntil: ContinuousClock.Instant?
 
-    /// Whether the next attempt may start on the shared thread.
+    /// Whether the next attempt may start on the connection's thread.
     func isQuick(at now: ContinuousClock.Instant) -> Bool {
         self.average < Self.quick && self.elsewhereUntil.map { now >= $0 } ?? true
     }
@@ -21,8 +23,8 @@ struct Pace: Sendable {
         self.average = (self.average * 7 + min(duration, Self.most)) / 8
     }
 
-    /// An attempt that started on the shared thread has let go of it.
+    /// An attempt that started on the connection's thread has let go of it.
     mutating func heldThread(for duration: Duration, at now: ContinuousClock.Instant) {
-        if duration > Starter.patience { self.elsewhereUntil = now + Self.penalty }
+        if duration > ConnectionThread.patience { self.elsewhereUntil = now + Self.penalty }
     }
 }

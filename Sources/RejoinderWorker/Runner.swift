@@ -1,6 +1,7 @@
 import EventQueue
 import HaptikWebhook
 import Logging
+import PostgresClient
 import Synchronization
 import Tracing
 
@@ -46,8 +47,7 @@ final class Runner: Sendable {
     /// By node.
     private let paces = Mutex<[String: Pace]>([:])
     private let deadlines = DeadlineQueue<Limit>()
-    private let threads: HandlerThreads
-    private let starter: Starter
+    private let threads = HandlerThreads()
     private let tracer = EventTrace.tracer
     private let metrics = HandlerMetrics()
 
@@ -71,8 +71,6 @@ final class Runner: Sendable {
         self.handlers = handlers
         self.queue = queue
         self.logger = logger
-        self.threads = HandlerThreads()
-        self.starter = Starter(self.threads)
     }
 
     /// Takes claims and runs them until the queue is drained.
@@ -83,13 +81,12 @@ final class Runner: Sendable {
                     for limit in limits { self.reached(limit) }
                 }
             }
-            group.addTask { await self.starter.watch() }
             await self.queue.run { event in
                 switch event {
-                case .claimed(let claims):
-                    for claim in claims { self.start(claim) }
+                case .claimed(let claims, let thread):
+                    for claim in claims { self.start(claim, from: thread) }
                     // What takes no time is told with the next trip.
-                    await self.starter.caughtUp()
+                    await thread.takeTurns()
                 case .cancelled(let id): self.cancel(id)
                 }
             }
@@ -105,7 +102,7 @@ final class Runner: Sendable {
     /// Claims nothing more; `run` returns when all that is held has its outcome.
     func drain() { self.queue.drain() }
 
-    private func start(_ claim: Claim) {
+    private func start(_ claim: Claim, from connection: ConnectionThread) {
         let handle = self.handlers.handle(for: claim.node)
         self.state.withLock { $0.attempts[claim.id] = Attempt(claim: claim, task: nil) }
         self.deadlines.insert(Limit(.deadline, of: claim), at: claim.deadline)
@@ -113,7 +110,7 @@ final class Runner: Sendable {
             self.deadlines.insert(Limit(.timeLimit, of: claim), at: .now + limit)
         }
         if self.paces.withLock({ $0[claim.node]?.isQuick(at: .now) ?? false }) {
-            self.starter.start { self.startQuickly(claim, handle) }
+            connection.lend { self.startQuickly(claim, handle) }
         } else {
             let thread = self.threads.take()
             // Bridges from the queue's synchronous event; left behind when its handler ignores its cancellation.
@@ -121,7 +118,7 @@ final class Runner: Sendable {
         }
     }
 
-    /// On the starter's thread, which it leaves at the handler's first `await`.
+    /// On the connection's thread, which it leaves at the handler's first `await`.
     private func startQuickly(_ claim: Claim, _ handle: Handle?) {
         // Behind others it may have come to its end before it could start.
         guard self.state.withLock({ $0.holds(claim) }) else { return self.left(claim) }

@@ -61,7 +61,7 @@ final class RunningWorker: Sendable {
         self.task = Task { [cancelled] in
             await queue.run { event in
                 switch event {
-                case .claimed(let claims):
+                case .claimed(let claims, _):
                     for claim in claims {
                         Task {
                             let start = ContinuousClock.now

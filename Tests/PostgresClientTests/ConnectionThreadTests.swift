@@ -70,6 +70,12 @@ private actor Guest {
     }
 
     func endWatch() { self.thread.endWatch() }
+
+    /// Lends the thread, and returns when that has had its turn.
+    func lend(to work: [@Sendable () -> Void]) async {
+        for work in work { self.thread.lend(to: work) }
+        await self.thread.takeTurns()
+    }
 }
 
 /// Two ends of a connection, closed with this object.
@@ -114,6 +120,37 @@ struct ConnectionThreadTests {
         #expect(await guest.notes == Array(0..<1000))
         await guest.note(1000)
         #expect(await guest.threads.count == 1)
+    }
+
+    @Test("what the thread is lent to runs there, in order, and before the actor goes on")
+    func lent() async throws {
+        let guest = try Guest()
+        await guest.note(0)
+        let seen = Mutex<[(number: Int, thread: UInt)]>([])
+        await guest.lend(to: (0..<10).map { n in { seen.withLock { $0.append((n, currentThread())) } } })
+        try await eventually("all have run") { seen.withLock { $0.count } == 10 }
+        #expect(seen.withLock { $0.map(\.number) } == Array(0..<10))
+        #expect(Set(seen.withLock { $0.map(\.thread) }) == (await guest.threads))
+        // With nothing to wait for it returns at once.
+        await guest.lend(to: [])
+    }
+
+    @Test("what blocks the thread keeps it: the actor goes on with another, and so does the rest of what was lent to")
+    func lost() async throws {
+        let guest = try Guest()
+        let (gate, others) = (Counter(), Counter())
+        let block: @Sendable () -> Void = { while gate.value == 0 { usleep(1000) } }
+        await guest.lend(to: [block, block, { others.add() }, block, { others.add() }])
+        await guest.note(1)
+        try await eventually("the rest has run") { others.value == 2 }
+        await guest.note(2)
+        #expect(await guest.notes == [1, 2])
+        gate.add()
+        // Those that come back find that it is not theirs any more, and it works as before.
+        await guest.noteLater(100)
+        try await eventually("all have run") { await guest.notes.count == 102 }
+        await guest.lend(to: [{ others.add() }])
+        try await eventually("it is lent again") { others.value == 3 }
     }
 
     @Test("jobs from everywhere run one at a time, and none is lost, whether it sleeps or not")
