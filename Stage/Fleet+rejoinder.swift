@@ -19,12 +19,13 @@ extension Fleet {
         port: Int = 0,
         adminPort: Int = 0,
         databaseURL: String,
-        secret: String
+        secret: String,
+        environment: [String: String] = [:]
     ) async throws -> Member {
         let member = try await self.start(
             Programs.rejoinder,
             ["ingress", "--http-port", "\(port)", "--admin-port", "\(adminPort)"] + arguments,
-            environment: ["DATABASE_URL": databaseURL, "REJOINDER_SECRET": secret]
+            environment: ["DATABASE_URL": databaseURL, "REJOINDER_SECRET": secret].merging(environment) { $1 }
         )
         _ = try await member.port()
         return member

@@ -14,8 +14,11 @@ final class Deployment {
     let database: Database
     private(set) var ingresses: [Ingress] = []
     private(set) var workers: [Member] = []
+    /// What the processes get besides.
+    let environment: [String: String]
 
-    private init(_ bench: Bench, _ fleet: Fleet, _ database: Database) {
+    private init(_ bench: Bench, _ fleet: Fleet, _ database: Database, _ environment: [String: String]) {
+        self.environment = environment
         self.bench = bench
         self.fleet = fleet
         self.database = database
@@ -25,6 +28,7 @@ final class Deployment {
     static func with<Result>(
         _ bench: Bench,
         settings: [String: String] = [:],
+        environment: [String: String] = [:],
         _ body: (Deployment) async throws -> Result
     ) async throws -> Result {
         let folder = try bench.newFolder()
@@ -32,7 +36,7 @@ final class Deployment {
             try await Fleet.with(folder: folder) { fleet in
                 try await fleet.migrate(databaseURL: database.url)
                 bench.machine.postgres = try await database.query("show server_version")
-                return try await body(Deployment(bench, fleet, database))
+                return try await body(Deployment(bench, fleet, database, environment))
             }
         }
     }
@@ -43,7 +47,8 @@ final class Deployment {
         let member = try await self.fleet.startIngress(
             arguments,
             databaseURL: self.database.url,
-            secret: SampleCall.secret
+            secret: SampleCall.secret,
+            environment: self.environment
         )
         let ingress = Ingress(member: member, url: try await Self.address(of: member))
         self.ingresses.append(ingress)
@@ -56,13 +61,19 @@ final class Deployment {
     }
 
     /// Starts workers.
-    func addWorkers(_ count: Int = 1, slots: Int? = nil, milliseconds: Int = 0) async throws {
-        let slots = slots.map { ["--slots", "\($0)"] } ?? []
+    func addWorkers(
+        _ count: Int = 1,
+        slots: Int? = nil,
+        milliseconds: Int = 0,
+        adminPort: Int? = nil
+    ) async throws {
+        let options =
+            (slots.map { ["--slots", "\($0)"] } ?? []) + (adminPort.map { ["--admin-port", "\($0)"] } ?? [])
         for _ in 0..<count {
             let worker = try await self.fleet.start(
                 Programs.own,
-                ["worker", "--milliseconds", "\(milliseconds)"] + slots,
-                environment: ["DATABASE_URL": self.database.url]
+                ["worker", "--milliseconds", "\(milliseconds)"] + options,
+                environment: ["DATABASE_URL": self.database.url].merging(self.environment) { $1 }
             )
             self.workers.append(worker)
         }

@@ -8,6 +8,7 @@ struct WorkerCommand: AsyncParsableCommand {
 
     @Option var slots = Worker.defaultSlots
     @Option var milliseconds = 0
+    @Option var adminPort: Int?
 
     func run() async throws {
         let pause = Duration.milliseconds(self.milliseconds)
@@ -18,6 +19,6 @@ struct WorkerCommand: AsyncParsableCommand {
                 return .success(event.text(of: "n") ?? "")
             }
         }
-        try await StageWorker.run(handlers, slots: self.slots)
+        try await StageWorker.run(handlers, slots: self.slots, adminPort: self.adminPort)
     }
 }

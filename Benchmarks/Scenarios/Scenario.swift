@@ -10,7 +10,7 @@ struct Scenario: Sendable {
     /// In the order in which they run.
     static let all = [
         saturation, oneConnection, steadyRate, slowDisk, heldSnapshot, fullTable, waitingHandlers, idleWorkers,
-        manyProcesses, idleConnections, slowHandlers, atRest, startUp,
+        manyProcesses, idleConnections, slowHandlers, atRest, startUp, watched,
     ]
 }
 

@@ -12,14 +12,14 @@ struct HTTPFuzzTests {
     )
     func mutations(seed: UInt64) async throws {
         var random = SeededGenerator(state: seed)
-        // Long enough for the pieces of what is complete.
-        let limits = ["--timeout-head", "1s", "--timeout-body", "1s", "--timeout-idle", "1s"]
+        // Long enough for the pieces of what is complete, on a busy machine too.
+        let limits = ["--timeout-head", "5s", "--timeout-body", "5s", "--timeout-idle", "5s"]
         try await TestCluster.withDatabase { database in
             try await Deployment.with(database, limits) { deployment in
                 try await deployment.withWorker { _ in
                     let seeds = (HTTPCase.served + HTTPCase.framing + HTTPCase.fields).map(\.bytes)
-                    for _ in 0..<6 {
-                        let batch = (0..<50).map { _ in
+                    for _ in 0..<2 {
+                        let batch = (0..<150).map { _ in
                             let bytes = Self.mutated(seeds, &random)
                             return (bytes, Self.pieces(of: bytes, &random))
                         }

@@ -2,16 +2,16 @@ import NIOCore
 import NIOPosix
 
 /// A request on a connection of its own, for what is not load.
-enum HTTP {
+package enum HTTP {
     /// The status of a GET on the loopback; nil where nobody answers.
-    static func status(of path: String, port: Int) async throws -> Int? {
+    package static func status(of path: String, port: Int) async throws -> Int? {
         let response = await self.get(path, port: port)
         try Task.checkCancellation()
         return response?.status
     }
 
     /// The body of a GET on the loopback; nil where nobody answers with a 200.
-    static func page(_ path: String, port: Int) async -> String? {
+    package static func page(_ path: String, port: Int) async -> String? {
         guard let response = await self.get(path, port: port), response.status == 200 else { return nil }
         return response.body
     }

@@ -1,0 +1,98 @@
+import LoadGenerator
+import Stage
+
+extension Scenario {
+    static let watched = Scenario(letter: "n", title: "metrics scraped, the dashboard open, calls traced") { bench in
+        try await Collector.with { collector in
+            func tracing(_ part: String) -> [String: String] {
+                ["OTEL_EXPORTER_OTLP_ENDPOINT": collector.url, "OTEL_TRACES_SAMPLER_ARG": part]
+            }
+            return try await Deployment.withOneOfEach(bench) { plain in
+                try await Deployment.withWatched(bench, [:]) { scraped in
+                    try await Deployment.withWatched(bench, tracing("0.01")) { sampled in
+                        try await Deployment.withWatched(bench, tracing("1")) { traced in
+                            try await bench.compare(
+                                plain,
+                                [
+                                    (scraped, "scraped each second, the dashboard open", "≥ 0.97 × without"),
+                                    (sampled, "the same, and 1 call in 100 traced", "≥ 0.97 × without"),
+                                    (traced, "the same, and every call traced", ""),
+                                ]
+                            )
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+extension Bench {
+    /// One after the other, time after time: what the machine does besides hits all of them. Of the ratios the median counts.
+    fileprivate func compare(
+        _ plain: Deployment,
+        _ watched: [(deployment: Deployment, what: String, target: String)]
+    ) async throws -> [Row] {
+        let (rounds, seconds) = (self.count(11, quick: 5, short: 2), self.seconds(5, quick: 2))
+        var rates: [Double] = []
+        var ratios = watched.map { _ in [Double]() }
+        for round in 1...rounds {
+            self.says("n: round \(round) of \(rounds)")
+            let alone = try await plain.measureClosed(64, seconds: seconds).load.rate
+            rates.append(alone)
+            for (index, (deployment, _, _)) in watched.enumerated() {
+                let rate = try await deployment.whileWatched { try await deployment.measureClosed(64, seconds: seconds) }
+                ratios[index].append(rate.load.rate / alone)
+            }
+        }
+        return [Row("n", "64 connections, nobody watches", rates.median.perSecond)]
+            + zip(watched, ratios).map { watched, ratios in
+                Row(
+                    "n",
+                    watched.what,
+                    "\(ratios.median.text(2)) × without",
+                    target: watched.target,
+                    ratio: watched.target.isEmpty ? nil : .atLeast(0.97, ratios.median),
+                    note: "from \(ratios.min()!.text(2)) to \(ratios.max()!.text(2)) in \(rounds) rounds"
+                )
+            }
+    }
+}
+
+extension Deployment {
+    /// One ingress and one worker, both with an admin port.
+    fileprivate static func withWatched<Result>(
+        _ bench: Bench,
+        _ environment: [String: String],
+        _ body: (Deployment) async throws -> Result
+    ) async throws -> Result {
+        try await Deployment.with(bench, environment: environment) { deployment in
+            try await deployment.addIngress()
+            try await deployment.addWorkers(adminPort: 0)
+            try await deployment.untilReady()
+            return try await body(deployment)
+        }
+    }
+
+    /// Reads the metrics of each process once a second, and keeps the dashboard open.
+    fileprivate func whileWatched<Result: Sendable>(_ body: () async throws -> Result) async throws -> Result {
+        let ingress = try await self.ingresses[0].member.port(after: " admin.port=")
+        let worker = try await self.workers[0].port(after: " admin.port=", in: "admin port open")
+        let watchers = [
+            Task {
+                while !Task.isCancelled {
+                    for port in [ingress, worker] { _ = await HTTP.page("/metrics", port: port) }
+                    try? await Task.sleep(for: .seconds(1))
+                }
+            },
+            // It ends when it has been open for a few seconds; a browser would come back, too.
+            Task { while !Task.isCancelled { _ = await HTTP.page("/live", port: ingress) } },
+        ]
+        defer { for watcher in watchers { watcher.cancel() } }
+        return try await body()
+    }
+}
+
+extension [Double] {
+    fileprivate var median: Double { self.sorted()[self.count / 2] }
+}
