@@ -28,22 +28,31 @@ extension Scenario {
 }
 
 extension Bench {
-    /// One after the other, time after time: what the machine does besides hits all of them. Of the ratios the median counts.
+    /// One after the other, there and back, time after time: what the machine does besides hits all of them. Of the ratios
+    /// the median counts.
     fileprivate func compare(
         _ plain: Deployment,
         _ watched: [(deployment: Deployment, what: String, target: String)]
     ) async throws -> [Row] {
-        let (rounds, seconds) = (self.count(11, quick: 5, short: 2), self.seconds(5, quick: 2))
+        let (rounds, seconds) = (self.count(10, quick: 6, short: 2), self.seconds(5, quick: 2))
         var rates: [Double] = []
         var ratios = watched.map { _ in [Double]() }
         for round in 1...rounds {
             self.says("n: round \(round) of \(rounds)")
-            let alone = try await plain.measureClosed(64, seconds: seconds).load.rate
-            rates.append(alone)
-            for (index, (deployment, _, _)) in watched.enumerated() {
-                let rate = try await deployment.whileWatched { try await deployment.measureClosed(64, seconds: seconds) }
-                ratios[index].append(rate.load.rate / alone)
+            var measured = [Double](repeating: 0, count: watched.count + 1)
+            let order = Array(measured.indices)
+            for index in round.isMultiple(of: 2) ? order : order.reversed() {
+                measured[index] =
+                    if index == 0 {
+                        try await plain.measureClosed(64, seconds: seconds).load.rate
+                    } else {
+                        try await watched[index - 1].deployment.whileWatched { deployment in
+                            try await deployment.measureClosed(64, seconds: seconds).load.rate
+                        }
+                    }
             }
+            rates.append(measured[0])
+            for index in watched.indices { ratios[index].append(measured[index + 1] / measured[0]) }
         }
         return [Row("n", "64 connections, nobody watches", rates.median.perSecond)]
             + zip(watched, ratios).map { watched, ratios in
@@ -75,7 +84,7 @@ extension Deployment {
     }
 
     /// Reads the metrics of each process once a second, and keeps the dashboard open.
-    fileprivate func whileWatched<Result: Sendable>(_ body: () async throws -> Result) async throws -> Result {
+    fileprivate func whileWatched<Result>(_ body: (Deployment) async throws -> Result) async throws -> Result {
         let ingress = try await self.ingresses[0].member.port(after: " admin.port=")
         let worker = try await self.workers[0].port(after: " admin.port=", in: "admin port open")
         let watchers = [
@@ -89,10 +98,13 @@ extension Deployment {
             Task { while !Task.isCancelled { _ = await HTTP.page("/live", port: ingress) } },
         ]
         defer { for watcher in watchers { watcher.cancel() } }
-        return try await body()
+        return try await body(self)
     }
 }
 
 extension [Double] {
-    fileprivate var median: Double { self.sorted()[self.count / 2] }
+    fileprivate var median: Double {
+        let sorted = self.sorted()
+        return (sorted[self.count / 2] + sorted[(self.count - 1) / 2]) / 2
+    }
 }

@@ -2,7 +2,8 @@ import EventQueue
 import NIOHTTP1
 import Tracing
 
-/// The trace that a call is part of: the caller's, continued; or a new one, where the program has a tracer.
+/// The trace that a call is part of: the caller's, continued; or a new one, where the program has a tracer that records it. Of
+/// one that nobody records nothing is stored, and nothing made later.
 ///
 /// Made when the call is verified: a stranger's requests make no spans.
 struct CallTrace {
@@ -27,6 +28,11 @@ struct CallTrace {
             ofKind: .server,
             at: DefaultTracerClock.Timestamp(.now - event.received)
         )
+        guard span.isRecording || given != nil else {
+            self.traceparent = nil
+            self.span = nil
+            return
+        }
         span.updateAttributes { attributes in
             attributes["http.request.method"] = "POST"
             attributes["url.path"] = event.endpoint

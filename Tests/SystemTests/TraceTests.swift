@@ -57,6 +57,32 @@ struct TraceTests {
         #expect(handle.end <= reply.end && reply.end <= call.end)
     }
 
+    @Test("of a call that is not recorded nothing is stored but its caller's trace, with the caller's decision")
+    func unrecorded() async throws {
+        try await TestCluster.withDatabase { database in
+            // Where nobody listens, since nothing is sent.
+            let environment = [
+                "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1", "OTEL_TRACES_SAMPLER_ARG": "0",
+            ]
+            try await Deployment.with(database, environment: environment) { deployment in
+                try await deployment.withWorker { _ in
+                    #expect(try await deployment.call("echo", ["id": "1"]).status == 200)
+                    #expect(try await database.query("select trace from rejoinder.event") == [[nil]])
+                    let trace = "00-4bf92f3577b34da6a3ce929d0e0e4736"
+                    let answer = try await deployment.post(
+                        Deployment.body("echo", ["id": "2"]),
+                        headers: [("Content-Type", "application/json"), ("traceparent", "\(trace)-00f067aa0ba902b7-00")]
+                    )
+                    #expect(answer.status == 200)
+                    let stored = try await database.query(
+                        "select left(trace, 35), right(trace, 3) from rejoinder.event where trace is not null"
+                    )
+                    #expect(stored == [[trace, "-00"]])
+                }
+            }
+        }
+    }
+
     @Test("a handler has its call's traceparent, and a span that it starts is a child of its own span")
     func handler() async throws {
         try await TestCluster.withDatabase { database in
