@@ -28,8 +28,9 @@ extension Scenario {
 }
 
 extension Bench {
-    /// One after the other, there and back, time after time: what the machine does besides hits all of them. Of the ratios
-    /// the median counts.
+    /// One after the other, there and back, time after time: what the machine does besides hits all of them.
+    ///
+    /// Of the ratios the median counts.
     fileprivate func compare(
         _ plain: Deployment,
         _ watched: [(deployment: Deployment, what: String, target: String)]
@@ -62,7 +63,7 @@ extension Bench {
                     "\(ratios.median.text(2)) × without",
                     target: watched.target,
                     ratio: watched.target.isEmpty ? nil : .atLeast(0.97, ratios.median),
-                    note: "from \(ratios.min()!.text(2)) to \(ratios.max()!.text(2)) in \(rounds) rounds"
+                    note: "from \((ratios.min() ?? 0).text(2)) to \((ratios.max() ?? 0).text(2)) in \(rounds) rounds"
                 )
             }
     }

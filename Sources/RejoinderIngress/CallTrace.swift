@@ -2,8 +2,9 @@ import EventQueue
 import NIOHTTP1
 import Tracing
 
-/// The trace that a call is part of: the caller's, continued; or a new one, where the program has a tracer that records it. Of
-/// one that nobody records nothing is stored, and nothing made later.
+/// The trace that a call is part of: the caller's, continued; or a new one, where the program has a tracer that records it.
+///
+/// Of a new one that is not recorded nothing is stored, and nothing made later.
 ///
 /// Made when the call is verified: a stranger's requests make no spans.
 struct CallTrace {

@@ -61,17 +61,17 @@ struct TraceTests {
     func unrecorded() async throws {
         try await TestCluster.withDatabase { database in
             // Where nobody listens, since nothing is sent.
-            let environment = [
-                "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1", "OTEL_TRACES_SAMPLER_ARG": "0",
-            ]
+            let collector = "http://127.0.0.1:1"
+            let environment = ["OTEL_EXPORTER_OTLP_ENDPOINT": collector, "OTEL_TRACES_SAMPLER_ARG": "0"]
             try await Deployment.with(database, environment: environment) { deployment in
                 try await deployment.withWorker { _ in
                     #expect(try await deployment.call("echo", ["id": "1"]).status == 200)
                     #expect(try await database.query("select trace from rejoinder.event") == [[nil]])
                     let trace = "00-4bf92f3577b34da6a3ce929d0e0e4736"
+                    let parent = ("traceparent", "\(trace)-00f067aa0ba902b7-00")
                     let answer = try await deployment.post(
                         Deployment.body("echo", ["id": "2"]),
-                        headers: [("Content-Type", "application/json"), ("traceparent", "\(trace)-00f067aa0ba902b7-00")]
+                        headers: [("Content-Type", "application/json"), parent]
                     )
                     #expect(answer.status == 200)
                     let stored = try await database.query(
