@@ -61,6 +61,16 @@ extension Deployment {
         )
     }
 
+    /// How much of all processors the processes take for so many seconds, from 0 to 1.
+    func cpuShare(for seconds: Double) async throws -> Double {
+        let before = self.cpuTimes()
+        let start = ContinuousClock.now
+        try await Task.sleep(for: .seconds(seconds))
+        let after = self.cpuTimes()
+        let used = after.all - after.load - (before.all - before.load)
+        return used / ((ContinuousClock.now - start) * self.bench.machine.cores)
+    }
+
     private struct CPUTimes {
         let ingress: Duration
         let worker: Duration
