@@ -119,6 +119,21 @@ struct RecoveryTests {
         }
     }
 
+    @Test("after the database was away, when nobody's heartbeat could come, the first look gives nothing up")
+    func outage() async throws {
+        try await self.withWorker { scene in
+            try await scene.ingress.connection.enqueue([.sample()], ingress: scene.ingress.process)
+            for process in [scene.ingress, scene.worker] {
+                await process.connection.close()
+                try await scene.recoverUntilMissing(process.process)
+                try await scene.recoverer.query("update rejoinder.process set missing_since = null")
+                #expect(try await scene.recover(process.process, silent: 60) == [0, 0, 0])
+            }
+            #expect(try await scene.recover(scene.worker.process, missing: 0.5, silent: 60) == [1, 0, 0])
+            #expect(try await scene.recover(scene.ingress.process, missing: 5, silent: 60) == [0, 2, 0])
+        }
+    }
+
     @Test("a worker that is silent for 5 s counts as dead, though its session is there; its late answer is refused")
     func silence() async throws {
         try await self.withWorker { scene in

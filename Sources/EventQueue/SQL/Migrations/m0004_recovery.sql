@@ -68,7 +68,9 @@ begin
 end $$;
 
 -- Finds processes that are gone: no session holds their "alive" lock, or no heartbeat came for 5 s. One whose session was
--- merely cut comes back within the times below; after a restart of the database all were, so what can't be undone waits.
+-- merely cut comes back within the times below; after a restart of the database all were, so what can't be undone waits. The
+-- times run from the first look that misses it, and from its last heartbeat only where its session is there and it is silent
+-- all the same: while the database is away nobody's heartbeat can come.
 --   0.45 s: its events are queued again
 --   1 s, or 5 s soon after a restart: its at-most-once events fail, its lanes go
 --   2 s, or 5 s soon after a restart: the queued events of an ingress are cancelled, since nobody would get their answer
@@ -88,14 +90,16 @@ declare
     is_fresh constant boolean := pg_postmaster_start_time() > started - interval '15 seconds';
     final_after interval;
     suspect rejoinder.process;
+    is_connected boolean;
     missing_for interval;
     gone uuid[];
 begin
     requeued := 0;
     cancelled := 0;
     for suspect in select p.* from rejoinder.process as p where p.stopped_at is null order by p.id loop
-        continue when suspect.heartbeat_at >= started - silence
-            and (not suspect.has_session or not pg_try_advisory_xact_lock_shared(rejoinder.lock_class('alive'), suspect.id));
+        is_connected := suspect.has_session
+            and not pg_try_advisory_xact_lock_shared(rejoinder.lock_class('alive'), suspect.id);
+        continue when suspect.heartbeat_at >= started - silence and (is_connected or not suspect.has_session);
         update rejoinder.process as p
            set missing_since = coalesce(p.missing_since, started)
          where p.id = suspect.id and p.heartbeat_at = suspect.heartbeat_at
@@ -106,7 +110,8 @@ begin
             when suspect.role = 'worker' then interval '1 second'
             else interval '2 seconds'
         end;
-        if suspect.heartbeat_at < started - silence then
+        -- It has been silent all the time that it was connected.
+        if is_connected then
             missing_for := greatest(missing_for, started - suspect.heartbeat_at);
         end if;
 
