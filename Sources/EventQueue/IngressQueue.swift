@@ -117,7 +117,7 @@ package final class IngressQueue: Sendable {
     ) {
         for id in ids {
             guard let waiter = self.state.withLock({ $0.table.leave(id, abandoningAs: reason) }) else { continue }
-            QueueMetrics.ended(with: outcome, onOurPart: reason != nil)
+            QueueMetrics.ended(with: outcome)
             waiter(outcome, waited)
         }
         if reason != nil { self.signal.raise() }

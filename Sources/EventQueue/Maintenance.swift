@@ -59,7 +59,6 @@ struct Maintenance: Sendable {
         let counts = (0..<3).map { rows.integer(0, $0, as: Int32.self) }
         QueueMetrics.recoveries.increment(by: counts[0])
         QueueMetrics.cancellations["ingress_lost"].increment(by: counts[1])
-        QueueMetrics.expiries.increment(by: counts[2])
         if counts.contains(where: { $0 > 0 }) {
             self.logger.info(
                 "recovered",

@@ -21,10 +21,10 @@ enum QueueMetrics {
     static func begin(_ role: ProcessSession.Role) {
         Meter(.buildInfo, Version.current, role.rawValue).set(1)
         self.databaseUp.set(0)
-        _ = (self.recoveries, self.expiries, self.cancellations["ingress_lost"])
+        _ = (self.recoveries, self.cancellations["ingress_lost"])
         switch role {
         case .ingress:
-            _ = self.enqueued
+            _ = (self.enqueued, self.expiries)
             for reason in ["hung_up", "no_worker", "database_away", "operator", "paused"] {
                 _ = self.cancellations[reason]
             }
@@ -32,16 +32,17 @@ enum QueueMetrics {
         }
     }
 
-    /// A wait has ended with this outcome; on our own initiative, or as the database said.
-    static func ended(with outcome: Outcome, onOurPart isOurs: Bool) {
+    /// A wait has ended with this outcome.
+    static func ended(with outcome: Outcome) {
         switch outcome {
-        case .expired where isOurs: self.expiries.increment()
+        // Whoever was the first to see it: the ingress, the worker or the housekeeping.
+        case .expired: self.expiries.increment()
         case .abandoned: self.cancellations["hung_up"].increment()
         case .unserved: self.cancellations["no_worker"].increment()
         case .unavailable: self.cancellations["database_away"].increment()
         case .cancelled: self.cancellations["operator"].increment()
         case .paused: self.cancellations["paused"].increment()
-        case .answered, .failed, .expired, .overloaded, .outOfRoom, .rejected: break
+        case .answered, .failed, .overloaded, .outOfRoom, .rejected: break
         }
     }
 }

@@ -170,7 +170,7 @@ extension Metric {
     package static let expiries = Metric(
         "rejoinder_expiries_total",
         .counter,
-        help: "Events that this process ended since their deadline had come."
+        help: "Calls that this ingress held until their deadline had come, or could not be met any more."
     )
     package static let cancellations = Metric(
         "rejoinder_cancellations_total",
