@@ -76,8 +76,10 @@ final class Session {
 
     private func log(notice: OpaquePointer) {
         let severity = Self.field(notice, REJOINDER_DIAG_SEVERITY) ?? "NOTICE"
+        // A server that shuts down says so to each of the connections; that they are lost has a line of its own.
+        let isEnd = Self.field(notice, REJOINDER_DIAG_SQLSTATE)?.hasPrefix("57P0") ?? false
         self.logger.log(
-            level: severity == "WARNING" ? .warning : .debug,
+            level: severity == "WARNING" && !isEnd ? .warning : .debug,
             "PostgreSQL says",
             metadata: [
                 "postgres.severity": "\(severity)",
