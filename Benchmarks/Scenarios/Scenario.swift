@@ -44,11 +44,13 @@ extension Deployment {
     static func withOneOfEach<Result>(
         _ bench: Bench,
         settings: [String: String] = [:],
+        environment: [String: String] = [:],
+        workerAdminPort: Int? = nil,
         _ body: (Deployment) async throws -> Result
     ) async throws -> Result {
-        try await Deployment.with(bench, settings: settings) { deployment in
+        try await Deployment.with(bench, settings: settings, environment: environment) { deployment in
             try await deployment.addIngress()
-            try await deployment.addWorkers()
+            try await deployment.addWorkers(adminPort: workerAdminPort)
             try await deployment.untilReady()
             return try await body(deployment)
         }

@@ -4,24 +4,14 @@ import Stage
 extension Scenario {
     static let watched = Scenario(letter: "n", title: "metrics scraped, the dashboard open, calls traced") { bench in
         try await Collector.with { collector in
-            func tracing(_ part: String) -> [String: String] {
-                ["OTEL_EXPORTER_OTLP_ENDPOINT": collector.url, "OTEL_TRACES_SAMPLER_ARG": part]
+            let tracing = ["0.01", "1"].map {
+                ["OTEL_EXPORTER_OTLP_ENDPOINT": collector.url, "OTEL_TRACES_SAMPLER_ARG": $0]
             }
+            let what = "scraped each second, the dashboard open"
+            let names = [what, "the same, and 1 call in 100 traced", "the same, and every call traced"]
             return try await Deployment.withOneOfEach(bench) { plain in
-                try await Deployment.withWatched(bench, [:]) { scraped in
-                    try await Deployment.withWatched(bench, tracing("0.01")) { sampled in
-                        try await Deployment.withWatched(bench, tracing("1")) { traced in
-                            let what = "scraped each second, the dashboard open"
-                            return try await bench.compare(
-                                plain,
-                                [
-                                    (scraped, what),
-                                    (sampled, "the same, and 1 call in 100 traced"),
-                                    (traced, "the same, and every call traced"),
-                                ]
-                            ) + [bench.cost(of: scraped, what)]
-                        }
-                    }
+                try await Deployment.withWatched(bench, [[:]] + tracing) { watched in
+                    try await bench.compare(plain, Array(zip(watched, names))) + [bench.cost(of: watched[0], what)]
                 }
             }
         }
@@ -81,17 +71,16 @@ extension Bench {
 }
 
 extension Deployment {
-    /// One ingress and one worker, both with an admin port.
+    /// One of each for every environment, with admin ports, all at once.
     fileprivate static func withWatched<Result>(
         _ bench: Bench,
-        _ environment: [String: String],
-        _ body: (Deployment) async throws -> Result
+        _ environments: [[String: String]],
+        _ others: [Deployment] = [],
+        _ body: ([Deployment]) async throws -> Result
     ) async throws -> Result {
-        try await Deployment.with(bench, environment: environment) { deployment in
-            try await deployment.addIngress()
-            try await deployment.addWorkers(adminPort: 0)
-            try await deployment.untilReady()
-            return try await body(deployment)
+        guard let environment = environments.first else { return try await body(others) }
+        return try await self.withOneOfEach(bench, environment: environment, workerAdminPort: 0) { deployment in
+            try await self.withWatched(bench, Array(environments.dropFirst()), others + [deployment], body)
         }
     }
 

@@ -5,7 +5,7 @@
 /// hang-up that comes with the last bytes.)
 ///
 /// It is lent, too, to work that likely takes no time: on a thread of its own that costs two wake-ups more (measured at half
-/// the throughput: 13 of 60 µs of CPU for each event, and a sixth of the median). Work that blocks after all keeps the
+/// the throughput: 10 of 62 µs of CPU for each event, and a sixth of the median). Work that blocks after all keeps the
 /// thread, and the actor goes on with another.
 package final class ConnectionThread: SerialExecutor {
     /// So long nobody is interrupted, even on a busy machine.
@@ -33,7 +33,7 @@ package final class ConnectionThread: SerialExecutor {
         precondition(self.loop.isCurrent, "not on the connection's thread")
     }
 
-    /// Runs it on this thread, after what was lent to before and between the actor's jobs.
+    /// Runs it on this thread between the actor's jobs, after what that was lent to before.
     package func lend(to work: @escaping @Sendable () -> Void) {
         self.loop.lend(to: work)
     }

@@ -12,8 +12,6 @@ import Darwin
 
 /// What a connection's thread does; it outlives the executor for as long as the thread does.
 final class ThreadLoop: Sendable {
-    /// Milliseconds.
-    private static let patience = Int(ConnectionThread.patience / .milliseconds(1))
     /// So long the actor's jobs wait for what the thread is lent to.
     private static let turn = Duration.milliseconds(1)
 
@@ -143,17 +141,16 @@ final class ThreadLoop: Sendable {
     }
 
     private func superviseLater(_ executor: UnownedSerialExecutor) {
+        let patience = DispatchTimeInterval.milliseconds(Int(ConnectionThread.patience / .milliseconds(1)))
         // Not on the threads of Swift's tasks, which a program may block.
-        DispatchQueue.global(qos: .userInitiated).asyncAfter(deadline: .now() + .milliseconds(Self.patience)) {
-            self.supervise(executor)
-        }
+        DispatchQueue.global(qos: .userInitiated).asyncAfter(deadline: .now() + patience) { self.supervise(executor) }
     }
 
     /// Goes on with another thread where one is lost.
     private func supervise(_ executor: UnownedSerialExecutor) {
         let (isSupervised, waiting, generation) = self.state.withLock { state in
             state.isSupervised = state.lentSince != nil || !state.lentTo.isEmpty
-            guard let since = state.lentSince, .now - since > .milliseconds(Self.patience) else {
+            guard let since = state.lentSince, .now - since > ConnectionThread.patience else {
                 return (state.isSupervised, [CheckedContinuation<Void, Never>](), Int?.none)
             }
             state.lentSince = nil

@@ -30,6 +30,7 @@ struct CallTrace {
             at: DefaultTracerClock.Timestamp(.now - event.received)
         )
         guard span.isRecording || given != nil else {
+            span.end()
             self.traceparent = nil
             self.span = nil
             return

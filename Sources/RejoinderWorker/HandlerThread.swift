@@ -13,8 +13,6 @@ final class HandlerThread: TaskExecutor {
         let job = UnownedJob(job)
         self.queue.async { job.runSynchronously(on: self.asUnownedTaskExecutor()) }
     }
-
-    func run(_ work: @escaping @Sendable () -> Void) { self.queue.async(execute: work) }
 }
 
 /// The threads of attempts that have ended, for those to come.

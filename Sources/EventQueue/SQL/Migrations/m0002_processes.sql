@@ -137,7 +137,7 @@ begin
     then
         return null;
     end if;
-    -- All together are seldom too long for one.
+    -- All together are seldom too long for one. (Arguments are in memory, where nothing is compressed.)
     if pg_column_size(called) + pg_column_size(endpoints) + pg_column_size(payloads) > 7800
         and exists (
             select from unnest(called, endpoints, payloads) as u (node, endpoint, payload)
