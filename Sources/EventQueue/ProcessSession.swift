@@ -49,8 +49,6 @@ package final class ProcessSession: Sendable {
         var isConnected = false
         /// A heartbeat has gone through since it connected.
         var hasBeaten = false
-        /// Incidents are not told before: where they are refused, the session may be lost with each try.
-        var tellsIncidentsAt: ContinuousClock.Instant?
         var maintains = false
         var isLeaving = false
     }
@@ -69,8 +67,8 @@ package final class ProcessSession: Sendable {
 
     /// Where the connector reaches a transaction pooler only, the process lives by its heartbeat alone.
     ///
-    /// What is noted in `incidents` goes to the database with the heartbeat. `busy` says how many slots are in use now. `onRegistered` is called after each registration, `onBeat` after each
-    /// heartbeat; they must not block.
+    /// What is noted in `incidents` goes to the database once a second. `busy` says how many slots are in use now.
+    /// `onRegistered` is called after each registration, `onBeat` after each heartbeat; they must not block.
     package init(
         connector: PostgresConnector,
         pool: PostgresPool,
@@ -105,6 +103,7 @@ package final class ProcessSession: Sendable {
     package func run() async {
         await withTaskCancellationHandler {
             await withDiscardingTaskGroup { group in
+                group.addTask { await self.tellIncidents() }
                 group.addTask { await Maintenance(pool: self.pool, logger: self.logger).run { self.maintains } }
                 await PostgresListener(self.connector).run(
                     prepare: { connection throws(PostgresError) in try await self.register(on: connection) },
@@ -188,25 +187,29 @@ package final class ProcessSession: Sendable {
             } catch {
                 return
             }
-            await self.tellIncidents(of: process, on: connection)
             try? await Task.sleep(for: .seconds(1))
         }
     }
 
-    /// What is not taken is told later.
-    private func tellIncidents(of process: Int32, on connection: PostgresConnection) async {
-        // Which may be one and the same.
-        let reconnects = self.connector.takeReconnects() + self.pool.connector.takeReconnects()
-        self.incidents.note(.connectionLost, reconnects)
-        guard self.state.withLock({ $0.tellsIncidentsAt.map { $0 <= .now } ?? true }) else { return }
-        let entries = self.incidents.take()
-        guard !entries.isEmpty else { return }
-        do throws(PostgresError) {
-            try await connection.execute(.noteIncidents(entries, process: process))
-        } catch {
-            self.incidents.putBack(entries)
-            self.state.withLock { $0.tellsIncidentsAt = .now + .seconds(10) }
-            self.logger.debug("incidents were not noted", metadata: ["error": "\(error)"])
+    /// Tells what went wrong, once a second; what is not taken is told later.
+    ///
+    /// Not on the session's connection: a server with a full disk refuses this, and that must not cost the session.
+    private func tellIncidents() async {
+        while !Task.isCancelled {
+            try? await Task.sleep(for: .seconds(1))
+            // Which may be one and the same.
+            let reconnects = self.connector.takeReconnects() + self.pool.connector.takeReconnects()
+            self.incidents.note(.connectionLost, reconnects)
+            guard self.isConnected, let process = self.registration?.process else { continue }
+            let entries = self.incidents.take()
+            guard !entries.isEmpty else { continue }
+            do throws(PostgresError) {
+                try await self.pool.execute(.noteIncidents(entries, process: process))
+            } catch {
+                self.incidents.putBack(entries)
+                self.logger.debug("incidents were not noted", metadata: ["error": "\(error)"])
+                try? await Task.sleep(for: .seconds(10))
+            }
         }
     }
 }
