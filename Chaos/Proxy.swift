@@ -55,11 +55,9 @@ final class Proxy: Sendable {
         return true
     }
 
-    /// From now on carries nothing more on one connection that is in use, and leaves it open; false where there is none.
-    func stallOne() -> Bool {
-        guard let link = self.links.randomInUse() else { return false }
-        self.links.stall(link)
-        return true
+    /// From now on carries nothing more on one connection that is in use, if there is one, and leaves it open.
+    func stallOne() {
+        if let link = self.links.randomInUse() { self.links.stall(link) }
     }
 
     /// From now on carries nothing, and takes connections without a word; what is open stays open.
@@ -78,7 +76,9 @@ final class Proxy: Sendable {
     func mend() { for link in self.links.all() { link.fate.withLock { $0 = .carried } } }
 
     /// How long those who had them took to close the stalled connections, in seconds; nil where one is still open.
-    var stalls: [Double?] { self.links.stalled().map(\.closedAfter) }
+    ///
+    /// Without those that carried nothing since: a connection that lies in a pool harms nobody before it is used.
+    var stalls: [Double?] { self.links.stalled().filter(\.isMissed).map(\.closedAfter) }
 }
 
 /// The connections that are open, and those that were stalled.
@@ -126,10 +126,15 @@ private final class Link: Sendable {
         case stalled
     }
 
+    private struct Times {
+        var used = ContinuousClock.now
+        var stalled: ContinuousClock.Instant?
+        /// In seconds after it was stalled.
+        var closed: Double?
+    }
+
     let fate = Mutex(Fate.carried)
-    private let times = Mutex<(used: ContinuousClock.Instant, stalled: ContinuousClock.Instant?, closed: Double?)>(
-        (.now, nil, nil)
-    )
+    private let times = Mutex(Times())
     private let client: any Channel
     private let server: any Channel
 
@@ -142,6 +147,9 @@ private final class Link: Sendable {
 
     /// Whether anything has gone through in the last second.
     var isInUse: Bool { ContinuousClock.now - self.times.withLock { $0.used } < .seconds(1) }
+
+    /// Whether anything was to go through since it was stalled.
+    var isMissed: Bool { self.times.withLock { times in times.stalled.map { $0 < times.used } ?? false } }
 
     /// How long after it was stalled its client closed it, in seconds.
     var closedAfter: Double? { self.times.withLock { $0.closed } }

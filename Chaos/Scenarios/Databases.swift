@@ -9,7 +9,7 @@ extension Scenario {
         title: "PostgreSQL stopped with -m immediate, and started again after 5 s; 500 calls/s",
         signs: [
             .falls(.databaseUp),
-            .rises(.databaseReconnects),
+            .rises(.databaseConnectionsLost),
             .isShown("The database has been away since"),
             .isShown("database <code>connection_lost</code>"),
         ]
@@ -48,7 +48,7 @@ extension Scenario {
         name: "terminated-backends",
         title: "every server process of ours terminated, every 2 s",
         signs: [
-            .rises(.databaseReconnects),
+            .rises(.databaseConnectionsLost),
             .isShown("database <code>connection_lost</code>"),
         ]
     ) { arena, isShort in

@@ -10,7 +10,7 @@ extension Scenario {
         hasStandby: true,
         signs: [
             .falls(.databaseUp),
-            .rises(.databaseReconnects),
+            .rises(.databaseConnectionsLost),
             .isShown("The database has been away since"),
             .isShown("database <code>connection_lost</code>"),
         ]

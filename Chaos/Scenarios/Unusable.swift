@@ -31,7 +31,7 @@ extension Scenario {
         hasProxy: true,
         signs: [
             .falls(.databaseUp),
-            .rises(.databaseReconnects),
+            .rises(.databaseConnectionsLost),
             .rises(.calls, ["code=\"database_away\""]),
             .isShown("The database has been away since"),
         ]

@@ -6,7 +6,7 @@ import Synchronization
 package enum Incident: Sendable, Hashable {
     /// A caller got no answer: the problem's code, and the node where that is known.
     case call(code: String, node: String?)
-    /// A connection to the database broke, and was made again.
+    /// A connection to the database broke.
     case connectionLost
 
     /// As `rejoinder.incident` has it.

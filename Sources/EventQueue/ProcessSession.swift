@@ -198,8 +198,8 @@ package final class ProcessSession: Sendable {
         while !Task.isCancelled {
             try? await Task.sleep(for: .seconds(1))
             // Which may be one and the same.
-            let reconnects = self.connector.takeReconnects() + self.pool.connector.takeReconnects()
-            self.incidents.note(.connectionLost, reconnects)
+            let lost = self.connector.takeLost() + self.pool.connector.takeLost()
+            self.incidents.note(.connectionLost, lost)
             guard self.isConnected, let process = self.registration?.process else { continue }
             let entries = self.incidents.take()
             guard !entries.isEmpty else { continue }

@@ -16,6 +16,8 @@ package actor PostgresConnection {
     private var prepared: Set<String> = []
     private var onNotification: (@Sendable (PostgresNotification) -> Void)?
     private var onClose: (@Sendable (PostgresError) -> Void)?
+    /// What is to be done when it is lost: nil until it is open.
+    private var onLoss: (@Sendable () -> Void)?
 
     package nonisolated var unownedExecutor: UnownedSerialExecutor { self.thread.asUnownedSerialExecutor() }
 
@@ -24,16 +26,19 @@ package actor PostgresConnection {
 
     /// Connects, on the connection's own thread.
     ///
+    /// `onLoss` is called there when the connection fails after it was open, and must not block.
+    ///
     /// - Throws: `.connectionFailed` with libpq's reason, also for a server older than PostgreSQL 13.
     package static func connect(
         _ configuration: PostgresConfiguration,
-        logger: Logger
+        logger: Logger,
+        onLoss: @escaping @Sendable () -> Void = {}
     ) async throws(PostgresError) -> PostgresConnection {
         guard let thread = ConnectionThread(label: "postgres.\(configuration.applicationName)") else {
             throw PostgresError(.connectionFailed, "no file descriptor is left, raise the limit (ulimit -n)")
         }
         let connection = PostgresConnection(configuration, on: thread, logger: logger)
-        try await connection.open()
+        try await connection.open(onLoss)
         return connection
     }
 
@@ -43,9 +48,10 @@ package actor PostgresConnection {
         self.session = Session(logger: logger)
     }
 
-    private func open() throws(PostgresError) {
+    private func open(_ onLoss: @escaping @Sendable () -> Void) throws(PostgresError) {
         do throws(PostgresError) {
             try self.session.open(self.configuration)
+            self.onLoss = onLoss
         } catch {
             self.close(error)
             throw error
@@ -156,6 +162,7 @@ package actor PostgresConnection {
 
     /// Closes the connection; harmless when it is closed already.
     package func close() {
+        self.onLoss = nil
         self.close(PostgresError(.connectionLost, "the connection was closed"))
     }
 
@@ -183,6 +190,11 @@ package actor PostgresConnection {
         guard self.openFlag.exchange(false, ordering: .acquiringAndReleasing) else { return }
         self.thread.endWatch()
         self.session.finish()
+        if let onLoss {
+            DatabaseMetrics.connectionsLost.increment()
+            onLoss()
+        }
+        self.onLoss = nil
         self.onNotification = nil
         self.onClose?(error)
         self.onClose = nil

@@ -13,7 +13,7 @@ package final class PostgresConnector: Sendable {
     private let away = Mutex<Away?>(nil)
     /// Whether a connection has a session of its own; nil while that is unknown.
     private let hasSessions: Mutex<Bool?>
-    private let reconnects = Mutex(0)
+    private let lost = Mutex(0)
 
     private struct Away {
         let since: ContinuousClock.Instant
@@ -101,7 +101,8 @@ package final class PostgresConnector: Sendable {
             try await self.findOutAboutSessions()
             let connection = try await PostgresConnection.connect(
                 self.lacksSessions ? self.configuration.careful : self.configuration,
-                logger: self.logger
+                logger: self.logger,
+                onLoss: { [weak self] in self?.lost.withLock { $0 += 1 } }
             )
             if let away = self.away.withLock({ $0?.refuses ?? true ? nil : $0.take() }) {
                 self.saysBack(since: away.since)
@@ -113,17 +114,11 @@ package final class PostgresConnector: Sendable {
         }
     }
 
-    /// A connection was made again after one was lost.
-    func reconnected() {
-        DatabaseMetrics.reconnects.increment()
-        self.reconnects.withLock { $0 += 1 }
-    }
-
-    /// How many connections were made again since this was last asked.
-    package func takeReconnects() -> Int {
-        self.reconnects.withLock { reconnects in
-            defer { reconnects = 0 }
-            return reconnects
+    /// How many of its connections were lost since this was last asked.
+    package func takeLost() -> Int {
+        self.lost.withLock { lost in
+            defer { lost = 0 }
+            return lost
         }
     }
 

@@ -29,10 +29,7 @@ package struct PostgresListener: Sendable {
         body: @escaping @Sendable (PostgresConnection) async -> Void = { _ in await Self.untilCancelled() }
     ) async {
         var backoff = Backoff()
-        var isFirst = true
         while !Task.isCancelled, let connection = await self.connector.connectPersistently() {
-            if !isFirst { self.connector.reconnected() }
-            isFirst = false
             let began = ContinuousClock.now
             do throws(PostgresError) {
                 try await prepare(connection)

@@ -5,8 +5,6 @@ package final class PostgresPool: Sendable {
     private struct State {
         var idle: [PostgresConnection] = []
         var lent = 0
-        /// How many broke, and were not replaced yet.
-        var lost = 0
         var waiting: [CheckedContinuation<Void, Never>] = []
     }
 
@@ -57,16 +55,9 @@ package final class PostgresPool: Sendable {
         await self.waitForTurn()
         while let idle = self.state.withLock({ $0.idle.popLast() }) {
             if idle.isOpen { return idle }
-            self.state.withLock { $0.lost += 1 }
         }
         do throws(PostgresError) {
-            let connection = try await self.connector.connect()
-            let replaces = self.state.withLock { state in
-                defer { state.lost = max(0, state.lost - 1) }
-                return state.lost > 0
-            }
-            if replaces { self.connector.reconnected() }
-            return connection
+            return try await self.connector.connect()
         } catch {
             self.giveBack(nil)
             throw error
@@ -92,9 +83,7 @@ package final class PostgresPool: Sendable {
 
     private func giveBack(_ connection: PostgresConnection?) {
         let next: CheckedContinuation<Void, Never>? = self.state.withLock { state in
-            if let connection {
-                if connection.isOpen { state.idle.append(connection) } else { state.lost += 1 }
-            }
+            if let connection, connection.isOpen { state.idle.append(connection) }
             guard state.waiting.isEmpty else { return state.waiting.removeFirst() }
             state.lent -= 1
             return nil

@@ -5,7 +5,7 @@ extension Metric {
         + [connections, connectionsLimit, deadline, certificateExpiry, certificateLoadFailures, reloadFailures]
         + [queueEvents, queueOldestAge, nodeWorkers, nodePaused, workers, notificationQueue, oldestSnapshotAge]
         + [handlerDuration, slots, slotsBusy, retries]
-        + [batchEvents, databaseUp, databaseReconnects, databaseRoundTrips, databaseRoundTripTime, notifications]
+        + [batchEvents, databaseUp, databaseConnectionsLost, databaseRoundTrips, databaseRoundTripTime, notifications]
         + [recoveries, expiries, cancellations, buildInfo]
 
     // MARK: Ingress
@@ -141,10 +141,10 @@ extension Metric {
         .gauge,
         help: "1 while the process is registered with a database that does what it is asked."
     )
-    package static let databaseReconnects = Metric(
-        "rejoinder_database_reconnects_total",
+    package static let databaseConnectionsLost = Metric(
+        "rejoinder_database_connections_lost_total",
         .counter,
-        help: "Connections that were made again after one was lost."
+        help: "Connections that were lost; each is made again when it is needed."
     )
     package static let databaseRoundTrips = Metric(
         "rejoinder_database_round_trips_total",

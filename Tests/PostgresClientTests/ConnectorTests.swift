@@ -49,6 +49,23 @@ struct ConnectorTests {
         }
     }
 
+    @Test("it counts the connections that were lost, not those that were closed")
+    func lost() async throws {
+        try await TestCluster.withDatabase(migrated: false) { database in
+            let connector = PostgresConnector(database.configuration, logger: .silent)
+            let closed = try await connector.connect()
+            let terminated = try await connector.connect()
+            await closed.close()
+            #expect(connector.takeLost() == 0)
+            let backend = try #require(try await terminated.query("select pg_backend_pid()::text").first?.first ?? nil)
+            try await database.terminate(backend: backend)
+            await #expect(throws: PostgresError.self) { try await terminated.query("select 'x'") }
+            await terminated.close()
+            #expect(connector.takeLost() == 1)
+            #expect(connector.takeLost() == 0)
+        }
+    }
+
     @Test("a database that refuses what it is asked to do is away, until something has worked")
     func refusal() async throws {
         try await TestCluster.withDatabase(migrated: false) { database in

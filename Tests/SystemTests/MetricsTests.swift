@@ -84,7 +84,7 @@ struct MetricsTests {
             for scrape in [ingress, worker] {
                 #expect(scrape["rejoinder_database_round_trips_total"] ?? 0 > 10)
                 #expect(scrape["rejoinder_database_round_trip_seconds_count"] ?? 0 > 10)
-                #expect(scrape["rejoinder_database_reconnects_total"] == 0)
+                #expect(scrape["rejoinder_database_connections_lost_total"] == 0)
                 #expect(scrape["process_resident_memory_bytes"] ?? 0 > 1_000_000)
                 #expect(try await Prometheus.complaints(about: scrape.text) == "")
             }
@@ -198,7 +198,7 @@ struct MetricsTests {
                 try await cluster.start()
                 try await eventually("both are back") {
                     try await both {
-                        $0["rejoinder_database_up"] == 1 && $0["rejoinder_database_reconnects_total"] ?? 0 > 0
+                        $0["rejoinder_database_up"] == 1 && $0["rejoinder_database_connections_lost_total"] ?? 0 > 0
                     }
                 }
                 try await eventually("the queue is sampled again") {

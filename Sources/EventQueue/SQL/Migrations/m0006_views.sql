@@ -291,7 +291,7 @@ language sql immutable parallel safe as $$
         when 'call database_away' then 'The database was away for longer than the setting database.wait.'
         when 'call no_reply' then 'The deadline came before an answer: too few slots, or a slow handler; see oldest and longest in rejoinder.nodes'
         when 'call hung_up' then 'The caller had gone before there was an answer.'
-        when 'database connection_lost' then 'A connection to the database broke, and was made again: the database, its pooler or the network.'
+        when 'database connection_lost' then 'A connection to the database broke, and is made again when it is needed: the database, its pooler or the network.'
         when 'process worker_lost' then 'A worker died or hung, and its events were queued again: see its log; is its supervisor starting it anew?'
         when 'process ingress_lost' then 'An ingress died or hung, and its events were cancelled, since nobody waited for them: see its log.'
     end
