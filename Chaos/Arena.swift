@@ -44,8 +44,10 @@ final class Arena: Sendable {
         var adminPorts: [Int32: Int] = [:]
         var loads = 0
         var proxy: Proxy?
+        var prometheus: Prometheus?
     }
 
+    var prometheus: Prometheus? { self.state.withLock { $0.prometheus } }
     var database: Database { self.state.withLock { $0.database } }
     var databaseURL: String { self.state.withLock { $0.databaseURL } }
     var ingresses: [Ingress] { self.state.withLock { $0.ingresses } }
@@ -131,6 +133,7 @@ final class Arena: Sendable {
             adminPort: try await member.port(after: " admin.port=")
         )
         self.watcher.add(adminPort: ingress.adminPort, hasDashboard: true)
+        try self.prometheus?.add(job: "rejoinder-ingress", port: ingress.adminPort)
         return ingress
     }
 
@@ -144,6 +147,7 @@ final class Arena: Sendable {
         )
         let adminPort = try await worker.port(after: " admin.port=", in: "admin port open")
         self.watcher.add(adminPort: adminPort, hasDashboard: false)
+        try self.prometheus?.add(job: "rejoinder-worker", port: adminPort)
         self.state.withLock { state in
             state.workers.append(worker)
             state.adminPorts[worker.pid] = adminPort
@@ -168,6 +172,12 @@ final class Arena: Sendable {
             try await self.eventually("\(ingress.url) is ready") { try await self.isReady(ingress) }
         }
         try await self.watcher.untilAllKnown()
+    }
+
+    /// From now on, processes that are started are scraped by a Prometheus with the alert rules.
+    func addPrometheus() async throws {
+        let prometheus = try await Prometheus.start(in: self.folder, of: self.fleet)
+        self.state.withLock { $0.prometheus = prometheus }
     }
 
     /// From now on, processes find the database behind a proxy.

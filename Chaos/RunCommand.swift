@@ -22,6 +22,9 @@ struct RunCommand: AsyncParsableCommand {
     @Flag(help: "A few seconds each.")
     var short = false
 
+    @Flag(help: "A Prometheus with the alert rules beside each: which alerts it raises.")
+    var alerts = false
+
     func run() async throws {
         OpenFiles.allowAsManyAsPossible()
         let folder = "/var/tmp/rejoinder-chaos-\(UInt32.random(in: 0...UInt32.max))"
@@ -33,7 +36,9 @@ struct RunCommand: AsyncParsableCommand {
         var rows: [Row] = []
         for scenario in try self.chosen() {
             StandardError.print("chaos: \(scenario.name), \(scenario.title)")
-            rows.append(await scenario.row(folder: "\(folder)/\(scenario.name)", isShort: self.short))
+            rows.append(
+                await scenario.row(folder: "\(folder)/\(scenario.name)", isShort: self.short, hasAlerts: self.alerts)
+            )
             StandardError.print(rows.last?.text ?? "")
         }
         print(Row.heading)
@@ -92,7 +97,7 @@ struct Row {
 
 extension Scenario {
     /// Sets the deployment up, injects the fault, and checks the history.
-    fileprivate func row(folder: String, isShort: Bool) async -> Row {
+    fileprivate func row(folder: String, isShort: Bool, hasAlerts: Bool) async -> Row {
         var row = Row(scenario: self.name)
         do {
             let deadline = isShort ? self.shortDeadline ?? self.deadline : self.deadline
@@ -109,6 +114,7 @@ extension Scenario {
             }
             let hasDisk = self.disk != nil
             try await Arena.with(folder: folder, hasDisk: hasDisk, deadline: deadline, signs: self.signs) { arena in
+                if hasAlerts { try await arena.addPrometheus() }
                 if self.hasProxy { try await arena.putProxyBefore() }
                 if self.hasStandby { try await arena.addStandby() }
                 for _ in 0..<self.ingresses { try await arena.addIngress(self.ingressArguments) }
@@ -122,6 +128,7 @@ extension Scenario {
                 row.faults += try await arena.leaks(since: before)
                 row.faults += try await arena.inHand()
                 await row.checkSigns(of: self, on: arena.watcher)
+                if let prometheus = arena.prometheus { try await row.note(prometheus.alerts()) }
                 await arena.fleet.end()
                 row.faults += arena.fleet.faults
             }
@@ -182,5 +189,10 @@ extension Row {
         self.faults += watcher.unseen.map { "an operator can't see it: nowhere is it that \($0)" }
         let seen = scenario.signs.count - watcher.unseen.count
         self.notes.append("\(seen) signs seen, of \(watcher.looks) looks at metrics and dashboards")
+    }
+
+    fileprivate mutating func note(_ alerts: [Prometheus.Alert]) {
+        let names = alerts.map { $0.isFiring ? $0.name : "(\($0.name))" }
+        self.notes.append("alerts, in brackets where they were about to: \(names.isEmpty ? "none" : names.joined(separator: ", "))")
     }
 }
