@@ -59,7 +59,7 @@ struct Findings: Sendable {
 extension Scenario {
     static let all: [Scenario] = [
         .killedWorkers, .stoppedWorker, .stubbornHandler, .killedIngress, .crashedDatabase, .terminatedBackends,
-        .failover, .databaseAway, .blackHole, .readOnlyDatabase, .noConnections, .fullDisk, .cuttingProxy,
+        .failover, .vanishedPrimary, .databaseAway, .blackHole, .readOnlyDatabase, .noConnections, .fullDisk, .cuttingProxy,
         .stallingProxy,
         .overload, .slowNode,
         .rollingRestart, .migration, .steering, .hangUps,

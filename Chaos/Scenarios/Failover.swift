@@ -8,28 +8,49 @@ extension Scenario {
         name: "failover",
         title: "the primary is killed and its standby promoted; two hosts in DATABASE_URL",
         hasStandby: true,
-        signs: [
-            .falls(.databaseUp),
-            .rises(.databaseConnectionsLost),
-            .isShown("The database has been away since"),
-            .isShown("database <code>connection_lost</code>"),
-        ]
+        signs: Self.failoverSigns
     ) { arena, isShort in
-        let standby = try arena.standbyInUse()
-        async let work = arena.load(150, seconds: isShort ? 8 : 30, milliseconds: 30)
-        async let once = arena.load(20, seconds: isShort ? 8 : 30, node: "once", milliseconds: 30)
+        try await arena.failover(seconds: isShort ? 8 : 30) { try await arena.database.cluster.kill() }
+    }
+
+    static let vanishedPrimary = Scenario(
+        name: "vanished-primary",
+        title: "the primary's host is gone without a word and its standby promoted; two hosts in DATABASE_URL",
+        hasStandby: true,
+        hasProxy: true,
+        signs: Self.failoverSigns
+    ) { arena, isShort in
+        // Nothing tells the connections: each waits for its statement first.
+        let proxy = try arena.proxyInUse()
+        return try await arena.failover(seconds: isShort ? 16 : 40) { proxy.swallowAll() }
+    }
+
+    private static let failoverSigns: [Sign] = [
+        .falls(.databaseUp),
+        .rises(.databaseConnectionsLost),
+        .isShown("The database has been away since"),
+        .isShown("database <code>connection_lost</code>"),
+    ]
+}
+
+extension Arena {
+    /// Under load: the primary goes, and a second later its standby takes its place.
+    fileprivate func failover(seconds: Double, _ end: () async throws -> Void) async throws -> Findings {
+        let standby = try self.standbyInUse()
+        async let work = self.load(150, seconds: seconds, milliseconds: 30)
+        async let once = self.load(20, seconds: seconds, node: "once", milliseconds: 30)
         try await Task.sleep(for: .seconds(2))
-        try await arena.database.cluster.kill()
-        let killed = Arena.now
+        try await end()
+        let ended = Arena.now
         try await Task.sleep(for: .seconds(1))
         try await standby.promote()
         // Nobody stands by the new primary.
-        try await arena.moved(to: standby)
+        try await self.moved(to: standby)
         let (right, onceRight) = try await (work, once)
         var findings = Findings()
         findings.expect(right.isRight, "\(right.sent - right.answered) bot breaks")
-        findings.worstRecovery = arena.history.calls.lazy.filter { $0.record.due <= killed }
-            .map { Double($0.record.ended) - Double(killed) }.max().map { $0 / 1e6 }
+        findings.worstRecovery = self.history.calls.lazy.filter { $0.record.due <= ended }
+            .map { Double($0.record.ended) - Double(ended) }.max().map { $0 / 1e6 }
         findings.notes = ["at-most-once answered \(onceRight.answered) of \(onceRight.sent)"]
         return findings
     }

@@ -43,6 +43,14 @@ create table rejoinder.process (
     stopped_at    timestamptz
 ) with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 200);
 
+-- When somebody last looked after the processes, and when somebody did again after a time in which nobody could.
+create table rejoinder.watch (
+    only_row   boolean     primary key default true constraint watch_has_one_row check (only_row),
+    looked_at  timestamptz,
+    resumed_at timestamptz not null default '-infinity'
+) with (fillfactor = 20, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 200);
+insert into rejoinder.watch default values;
+
 -- A lane is a group of a worker's handlers that share slots and options; it claims, sleeps and is woken on its own.
 create table rejoinder.lane (
     id           integer  generated always as identity primary key,

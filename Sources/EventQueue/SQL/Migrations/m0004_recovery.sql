@@ -68,12 +68,14 @@ begin
 end $$;
 
 -- Finds processes that are gone: no session holds their "alive" lock, or no heartbeat came for 5 s. One whose session was
--- merely cut comes back within the times below; after a restart of the database all were, so what can't be undone waits. The
--- times run from the first look that misses it, and from its last heartbeat only where its session is there and it is silent
--- all the same: while the database is away nobody's heartbeat can come.
+-- merely cut comes back within the times below; where the database was away all were, so what can't be undone waits for as
+-- long as one of them may take to notice: a host that vanished says nothing. The times run from the first look that misses it,
+-- and anew where nobody could look for 3 s, as during a restart or a failover: nobody's heartbeat could come either. Only where
+-- its session is there and it is silent all the same they run from its last heartbeat.
 --   0.45 s: its events are queued again
---   1 s, or 5 s soon after a restart: its at-most-once events fail, its lanes go
---   2 s, or 5 s soon after a restart: the queued events of an ingress are cancelled, since nobody would get their answer
+--   1 s, or 10 s soon after the database was away: its at-most-once events fail, its lanes go
+--   2 s, or 10 s soon after the database was away: the queued events of an ingress are cancelled, since nobody would get
+--     their answer
 create function rejoinder.bury(after bigint, out requeued integer, out cancelled integer)
 language plpgsql
 set enable_seqscan = off
@@ -87,7 +89,8 @@ as $$
 declare
     started constant timestamptz := clock_timestamp();
     silence constant interval := '5 seconds';
-    is_fresh constant boolean := pg_postmaster_start_time() > started - interval '15 seconds';
+    resumed timestamptz;
+    was_away boolean;
     final_after interval;
     suspect rejoinder.process;
     is_connected boolean;
@@ -96,6 +99,11 @@ declare
 begin
     requeued := 0;
     cancelled := 0;
+    update rejoinder.watch as w
+       set looked_at = started,
+           resumed_at = case when w.looked_at < started - interval '3 seconds' then started else w.resumed_at end
+    returning w.resumed_at into resumed;
+    was_away := greatest(resumed, pg_postmaster_start_time()) > started - interval '15 seconds';
     for suspect in select p.* from rejoinder.process as p where p.stopped_at is null order by p.id loop
         is_connected := suspect.has_session
             and not pg_try_advisory_xact_lock_shared(rejoinder.lock_class('alive'), suspect.id);
@@ -103,10 +111,10 @@ begin
         update rejoinder.process as p
            set missing_since = coalesce(p.missing_since, started)
          where p.id = suspect.id and p.heartbeat_at = suspect.heartbeat_at
-        returning started - p.missing_since into missing_for;
+        returning started - greatest(p.missing_since, resumed) into missing_for;
         continue when not found;
         final_after := case
-            when is_fresh then interval '5 seconds'
+            when was_away and not is_connected then interval '10 seconds'
             when suspect.role = 'worker' then interval '1 second'
             else interval '2 seconds'
         end;
