@@ -436,7 +436,12 @@ let package = Package(
         .testTarget(name: "HaptikWebhookTests", dependencies: ["FuzzInput", "HaptikWebhook"]),
         .testTarget(
             name: "PostgresClientTests",
-            dependencies: ["PostgresClient", "TestSupport", .product(name: "Logging", package: "swift-log")]
+            dependencies: [
+                "LocalPostgres",
+                "PostgresClient",
+                "TestSupport",
+                .product(name: "Logging", package: "swift-log"),
+            ]
         ),
         .testTarget(
             name: "EventQueueTests",

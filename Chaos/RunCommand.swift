@@ -193,6 +193,7 @@ extension Row {
 
     fileprivate mutating func note(_ alerts: [Prometheus.Alert]) {
         let names = alerts.map { $0.isFiring ? $0.name : "(\($0.name))" }
-        self.notes.append("alerts, in brackets where they were about to: \(names.isEmpty ? "none" : names.joined(separator: ", "))")
+        let list = names.isEmpty ? "none" : names.joined(separator: ", ")
+        self.notes.append("alerts, in brackets where they were about to: \(list)")
     }
 }

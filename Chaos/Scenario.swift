@@ -59,8 +59,8 @@ struct Findings: Sendable {
 extension Scenario {
     static let all: [Scenario] = [
         .killedWorkers, .stoppedWorker, .stubbornHandler, .killedIngress, .crashedDatabase, .terminatedBackends,
-        .failover, .vanishedPrimary, .databaseAway, .blackHole, .readOnlyDatabase, .noConnections, .fullDisk, .cuttingProxy,
-        .stallingProxy,
+        .failover, .vanishedPrimary, .databaseAway, .blackHole, .readOnlyDatabase, .noConnections, .fullDisk,
+        .cuttingProxy, .stallingProxy,
         .overload, .slowNode,
         .rollingRestart, .migration, .steering, .hangUps,
     ]

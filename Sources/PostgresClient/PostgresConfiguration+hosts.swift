@@ -13,6 +13,48 @@ extension PostgresConfiguration {
     ///
     /// - Throws: `.connectionFailed` with libpq's reason, for a string that it can't read.
     package func hosts() throws(PostgresError) -> [PostgresHost] {
+        let (options, servers) = try self.servers()
+        return servers.map { server in
+            var own = options
+            (own["host"], own["hostaddr"], own["port"]) = (server.host, server.address, server.port)
+            own["target_session_attrs"] = "any"
+            var configuration = self.direct
+            configuration.connectionString = Self.connectionString(own)
+            return PostgresHost(name: Self.name(own), configuration: configuration)
+        }
+    }
+
+    /// The same, but that this host is tried first; unchanged where it is first already, or none of several.
+    func trying(first host: (name: String, port: String)) -> PostgresConfiguration {
+        guard
+            let (options, named) = try? self.servers(),
+            let index = named.firstIndex(where: {
+                ($0.host ?? $0.address) == host.name && ($0.port ?? "5432") == host.port
+            }),
+            index > 0
+        else { return self }
+        var servers = named
+        servers.insert(servers.remove(at: index), at: 0)
+        var own = options
+        func list(_ values: [String?]) -> String? {
+            values.allSatisfy { $0 == nil } ? nil : values.map { $0 ?? "" }.joined(separator: ",")
+        }
+        own["host"] = list(servers.map(\.host))
+        own["hostaddr"] = list(servers.map(\.address))
+        own["port"] = list(servers.map(\.port))
+        var configuration = self
+        configuration.connectionString = Self.connectionString(own)
+        return configuration
+    }
+
+    private struct Server {
+        let host: String?
+        let address: String?
+        let port: String?
+    }
+
+    /// What the connection string says, by keyword, and each server that it or libpq's own variables name, at least one.
+    private func servers() throws(PostgresError) -> (options: [String: String], servers: [Server]) {
         var options = try self.options()
         let defaults = Self.values(PQconndefaults())
         for keyword in ["host", "hostaddr", "port"] where options[keyword] == nil {
@@ -23,16 +65,14 @@ extension PostgresConfiguration {
         let hosts = Self.list(options["host"])
         let addresses = Self.list(options["hostaddr"])
         let ports = Self.list(options["port"])
-        return (0..<max(1, hosts.count, addresses.count)).map { index in
-            var own = options
-            own["host"] = index < hosts.count ? hosts[index] : nil
-            own["hostaddr"] = index < addresses.count ? addresses[index] : nil
-            own["port"] = ports.count == 1 ? ports[0] : index < ports.count ? ports[index] : nil
-            own["target_session_attrs"] = "any"
-            var configuration = self.direct
-            configuration.connectionString = Self.connectionString(own)
-            return PostgresHost(name: Self.name(own), configuration: configuration)
+        let servers = (0..<max(1, hosts.count, addresses.count)).map { index in
+            Server(
+                host: index < hosts.count ? hosts[index] : nil,
+                address: index < addresses.count ? addresses[index] : nil,
+                port: ports.count == 1 ? ports[0] : index < ports.count ? ports[index] : nil
+            )
         }
+        return (options, servers)
     }
 
     /// What the connection string says, by keyword.

@@ -120,6 +120,9 @@ package actor PostgresConnection {
     /// The server's process, as it was announced at the start; a pooler makes that up.
     var announcedProcess: Int32 { self.session.announcedProcess }
 
+    /// Which of its configuration's hosts it leads to: the name, or the address where it has none, and the port.
+    var host: (name: String, port: String) { self.session.host }
+
     /// Carries out one call.
     @discardableResult
     package func execute(_ call: PostgresCall) throws(PostgresError) -> PostgresRows {

@@ -14,6 +14,9 @@ package final class PostgresConnector: Sendable {
     /// Whether a connection has a session of its own; nil while that is unknown.
     private let hasSessions: Mutex<Bool?>
     private let lost = Mutex(0)
+    /// The same as `configuration`, but that the host that took the latest connection is tried first: one that has vanished
+    /// would cost every connection its whole patience.
+    private let current: Mutex<PostgresConfiguration>
 
     private struct Away {
         let since: ContinuousClock.Instant
@@ -24,6 +27,7 @@ package final class PostgresConnector: Sendable {
     /// With `needingSessions`, it finds out whether the address leads to a transaction pooler: see `lacksSessions`.
     package init(_ configuration: PostgresConfiguration, needingSessions: Bool = false, logger: Logger) {
         self.configuration = configuration
+        self.current = Mutex(configuration)
         self.logger = logger
         self.hasSessions = Mutex(needingSessions ? nil : true)
         DatabaseMetrics.begin()
@@ -99,11 +103,14 @@ package final class PostgresConnector: Sendable {
     package func connect() async throws(PostgresError) -> PostgresConnection {
         do throws(PostgresError) {
             try await self.findOutAboutSessions()
+            let configuration = self.current.withLock { $0 }
             let connection = try await PostgresConnection.connect(
-                self.lacksSessions ? self.configuration.careful : self.configuration,
+                self.lacksSessions ? configuration.careful : configuration,
                 logger: self.logger,
                 onLoss: { [weak self] in self?.lost.withLock { $0 += 1 } }
             )
+            let host = await connection.host
+            self.current.withLock { $0 = $0.trying(first: host) }
             if let away = self.away.withLock({ $0?.refuses ?? true ? nil : $0.take() }) {
                 self.saysBack(since: away.since)
             }

@@ -25,6 +25,11 @@ final class Session {
     /// The server's process, as it was announced at the start; a pooler makes that up.
     var announcedProcess: Int32 { PQbackendPID(self.connection) }
 
+    /// The host's name, or its address where it has none, and the port.
+    var host: (name: String, port: String) {
+        (String(cString: PQhost(self.connection)), String(cString: PQport(self.connection)))
+    }
+
     var socket: Int32 { PQsocket(self.connection) }
 
     func finish() {

@@ -1,8 +1,50 @@
+import LocalPostgres
 import Logging
 import TestSupport
 import Testing
 
 @testable import PostgresClient
+
+#if canImport(Glibc)
+import Glibc
+#endif
+
+#if canImport(Glibc)
+/// Takes connections, and says nothing.
+private final class SilentHost {
+    let port: Int
+    private let socket: Int32
+
+    init() throws {
+        self.socket = Glibc.socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_NONBLOCK.rawValue), 0)
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_addr.s_addr = inet_addr("127.0.0.1")
+        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+        let socket = self.socket
+        let isListening = withUnsafeMutablePointer(to: &address) { address in
+            address.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
+                bind(socket, address, length) == 0 && listen(socket, 10) == 0
+                    && getsockname(socket, address, &length) == 0
+            }
+        }
+        try #require(isListening)
+        self.port = Int(UInt16(bigEndian: address.sin_port))
+    }
+
+    deinit { close(self.socket) }
+
+    /// How many connections it has got since it was last asked.
+    func knocks() -> Int {
+        var count = 0
+        while case let connection = accept(self.socket, nil, nil), connection >= 0 {
+            close(connection)
+            count += 1
+        }
+        return count
+    }
+}
+#endif
 
 @Suite("A connector keeps trying, and says so once", .timeLimit(.minutes(10)))
 struct ConnectorTests {
@@ -48,6 +90,48 @@ struct ConnectorTests {
             #expect(recorder.entries.count == 2)
         }
     }
+
+    @Test("of several hosts that which took the latest connection is tried first, the others stay")
+    func order() throws {
+        func order(_ text: String, _ name: String, _ port: String) throws -> [String] {
+            let configuration = PostgresConfiguration(connectionString: text, applicationName: "t")
+            let ordered = configuration.trying(first: (name, port))
+            let hosts = try ordered.hosts()
+            #expect(hosts.allSatisfy { $0.configuration.connectionString?.contains("dbname='d'") ?? false })
+            return hosts.map(\.name)
+        }
+        #expect(try order("postgres://u:p@a:1,b:2,c:3/d", "b", "2") == ["b:2", "a:1", "c:3"])
+        #expect(try order("postgres://u:p@a:1,a:2/d", "a", "2") == ["a:2", "a:1"])
+        #expect(try order("host=a,b port=7 dbname=d", "b", "7") == ["b:7", "a:7"])
+        #expect(try order("host=a,b dbname=d", "b", "5432") == ["b:5432", "a:5432"])
+        let addresses = "hostaddr=10.0.0.1,10.0.0.2 port=1,2 dbname=d"
+        #expect(try order(addresses, "10.0.0.2", "2") == ["10.0.0.2:2", "10.0.0.1:1"])
+        for unchanged in ["postgres://u:p@a:1,b:2/d", "postgres://u:p@a:1/d"] {
+            let configuration = PostgresConfiguration(connectionString: unchanged, applicationName: "t")
+            for (name, port) in [("a", "1"), ("x", "1"), ("b", "1")] {
+                #expect(configuration.trying(first: (name, port)).connectionString == unchanged)
+            }
+        }
+    }
+
+    #if canImport(Glibc)
+    @Test("a host that says nothing costs the first connection its patience, and no other")
+    func silentHost() async throws {
+        try await TestCluster.withCluster { cluster, _ in
+            let silent = try SilentHost()
+            let url = try cluster.connectionString(over: .tcp).replacing("@", with: "@127.0.0.1:\(silent.port),")
+            var configuration = PostgresConfiguration(connectionString: url, applicationName: "tests")
+            configuration.connectTimeout = .seconds(2)
+            let connector = PostgresConnector(configuration, logger: .silent)
+            for _ in 0..<5 {
+                let connection = try await connector.connect()
+                #expect(try await connection.query("select 'x'") == [["x"]])
+                await connection.close()
+            }
+            #expect(silent.knocks() == 1)
+        }
+    }
+    #endif
 
     @Test("it counts the connections that were lost, not those that were closed")
     func lost() async throws {
