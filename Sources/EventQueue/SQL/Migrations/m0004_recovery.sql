@@ -99,10 +99,13 @@ declare
 begin
     requeued := 0;
     cancelled := 0;
+    select case when w.looked_at < started - interval '3 seconds' then started else w.resumed_at end
+      into resumed
+      from rejoinder.watch as w;
+    -- Where several look at the same moment one of them notes it.
     update rejoinder.watch as w
-       set looked_at = started,
-           resumed_at = case when w.looked_at < started - interval '3 seconds' then started else w.resumed_at end
-    returning w.resumed_at into resumed;
+       set looked_at = started, resumed_at = resumed
+     where w.ctid = (select free.ctid from rejoinder.watch as free for update skip locked);
     was_away := greatest(resumed, pg_postmaster_start_time()) > started - interval '15 seconds';
     for suspect in select p.* from rejoinder.process as p where p.stopped_at is null order by p.id loop
         is_connected := suspect.has_session
