@@ -37,7 +37,11 @@ struct RunCommand: AsyncParsableCommand {
         for scenario in try self.chosen() {
             StandardError.print("chaos: \(scenario.name), \(scenario.title)")
             rows.append(
-                await scenario.row(folder: "\(folder)/\(scenario.name)", isShort: self.short, hasAlerts: self.alerts)
+                await scenario.row(
+                    folder: "\(folder)/\(rows.count + 1)-\(scenario.name)",
+                    isShort: self.short,
+                    hasAlerts: self.alerts
+                )
             )
             StandardError.print(rows.last?.text ?? "")
         }

@@ -234,7 +234,7 @@ struct RecoveryTests {
             try await scene.recoverer.enqueue([.sample()], ingress: ingress.process + 100)
             await ingress.connection.close()
             try await scene.recoverUntilMissing(ingress.process)
-            // 2 s, or 10 s while the server has just been started.
+            // 2 s, or 5 s while the server has just been started.
             #expect(try await scene.recover(ingress.process, missing: 1.5) == [0, 0, 0])
             #expect(try await scene.recover(ingress.process, missing: 10) == [0, 2, 0])
             #expect(

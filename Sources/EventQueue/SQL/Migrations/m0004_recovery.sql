@@ -73,9 +73,9 @@ end $$;
 -- and anew where nobody could look for 3 s, as during a restart or a failover: nobody's heartbeat could come either. Only where
 -- its session is there and it is silent all the same they run from its last heartbeat.
 --   0.45 s: its events are queued again
---   1 s, or 10 s soon after the database was away: its at-most-once events fail, its lanes go
---   2 s, or 10 s soon after the database was away: the queued events of an ingress are cancelled, since nobody would get
---     their answer
+--   1 s: its at-most-once events fail, its lanes go
+--   2 s: the queued events of an ingress are cancelled, since nobody would get their answer
+--   both 5 s soon after a start of the server, which may have been away for less than 3 s, and 10 s soon after more
 create function rejoinder.bury(after bigint, out requeued integer, out cancelled integer)
 language plpgsql
 set enable_seqscan = off
@@ -90,7 +90,7 @@ declare
     started constant timestamptz := clock_timestamp();
     silence constant interval := '5 seconds';
     resumed timestamptz;
-    was_away boolean;
+    grace interval;
     final_after interval;
     suspect rejoinder.process;
     is_connected boolean;
@@ -106,7 +106,10 @@ begin
     update rejoinder.watch as w
        set looked_at = started, resumed_at = resumed
      where w.ctid = (select free.ctid from rejoinder.watch as free for update skip locked);
-    was_away := greatest(resumed, pg_postmaster_start_time()) > started - interval '15 seconds';
+    grace := case
+        when resumed > started - interval '15 seconds' then interval '10 seconds'
+        when pg_postmaster_start_time() > started - interval '15 seconds' then interval '5 seconds'
+    end;
     for suspect in select p.* from rejoinder.process as p where p.stopped_at is null order by p.id loop
         is_connected := suspect.has_session
             and not pg_try_advisory_xact_lock_shared(rejoinder.lock_class('alive'), suspect.id);
@@ -117,7 +120,7 @@ begin
         returning started - greatest(p.missing_since, resumed) into missing_for;
         continue when not found;
         final_after := case
-            when was_away and not is_connected then interval '10 seconds'
+            when not is_connected and grace is not null then grace
             when suspect.role = 'worker' then interval '1 second'
             else interval '2 seconds'
         end;
