@@ -193,10 +193,7 @@ package actor PostgresConnection {
         guard self.openFlag.exchange(false, ordering: .acquiringAndReleasing) else { return }
         self.thread.endWatch()
         self.session.finish()
-        if let onLoss {
-            DatabaseMetrics.connectionsLost.increment()
-            onLoss()
-        }
+        self.onLoss?()
         self.onLoss = nil
         self.onNotification = nil
         self.onClose?(error)

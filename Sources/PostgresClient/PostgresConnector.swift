@@ -107,7 +107,10 @@ package final class PostgresConnector: Sendable {
             let connection = try await PostgresConnection.connect(
                 self.lacksSessions ? configuration.careful : configuration,
                 logger: self.logger,
-                onLoss: { [weak self] in self?.lost.withLock { $0 += 1 } }
+                onLoss: { [weak self] in
+                    DatabaseMetrics.connectionsLost.increment()
+                    self?.lost.withLock { $0 += 1 }
+                }
             )
             let host = await connection.host
             self.current.withLock { $0 = $0.trying(first: host) }

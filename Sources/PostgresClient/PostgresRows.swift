@@ -4,9 +4,10 @@ import CLibPQ
 ///
 /// - Note: `@unchecked Sendable` holds because nobody changes a `PGresult` once libpq has handed it out: its manual (34.20,
 ///   "Behavior in Threaded Programs") says that they "are normally read-only after creation, and so can be passed around
-///   freely between threads". The pointer is private and constant, and all that is called on it reads: `PQntuples`,
-///   `PQnfields`, `PQfname`, `PQftype`, `PQgetisnull`, `PQgetvalue`, `PQgetlength`. `PQclear` runs in `deinit` alone: once,
-///   when no other thread has a reference.
+///   freely between threads", but for those who call its functions that change one, and nobody here does. `Session`, which
+///   alone makes these, keeps no pointer of what it hands over; the pointer is private and constant, and all that is called on
+///   it reads: `PQntuples`, `PQnfields`, `PQfname`, `PQftype`, `PQgetisnull`, `PQgetvalue`, `PQgetlength`. `PQclear` runs in
+///   `deinit` alone: once, after all that others did with it, since the last release of a reference is ordered after theirs.
 package final class PostgresRows: @unchecked Sendable {
     private let result: OpaquePointer
 

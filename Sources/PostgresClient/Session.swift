@@ -27,7 +27,8 @@ final class Session {
 
     /// The host's name, or its address where it has none, and the port.
     var host: (name: String, port: String) {
-        (String(cString: PQhost(self.connection)), String(cString: PQport(self.connection)))
+        func text(_ value: UnsafeMutablePointer<CChar>?) -> String { value.map { String(cString: $0) } ?? "" }
+        return (text(PQhost(self.connection)), text(PQport(self.connection)))
     }
 
     var socket: Int32 { PQsocket(self.connection) }
