@@ -14,9 +14,11 @@ struct InlineQueue: CallQueue {
         onOutcome(Self.outcome, nil)
     }
 
-    func replied(to id: EventID, status: Int) {}
+    func send() {}
 
     func abandon(_ id: EventID) {}
+
+    func replied(to id: EventID, status: Int) {}
 
     func gaveNoAnswer(_ code: String, node: String?) {}
 

@@ -71,7 +71,8 @@ package final class IngressQueue: Sendable {
     /// Registered with the database, and connected to it.
     package var isReady: Bool { self.session.isConnected && self.connector.awaySince == nil }
 
-    /// Hands the event in; `onOutcome` is called once, on any thread, at the latest a moment after the event's deadline.
+    /// Takes the event in, which `send` then hands to the database; `onOutcome` is called once, on any thread, at the latest a
+    /// moment after the event's deadline.
     ///
     /// It must not block.
     package func enter(_ event: NewEvent, onOutcome: @escaping @Sendable (Outcome, _ waited: Duration?) -> Void) {
@@ -88,6 +89,10 @@ package final class IngressQueue: Sendable {
         }
         if let refusal { return onOutcome(refusal, nil) }
         self.deadlines.insert(event.id, at: event.deadline)
+    }
+
+    /// The events that have been entered go to the database with the next round trip.
+    package func send() {
         self.signal.raise()
     }
 

@@ -157,6 +157,9 @@ final class CallHandler: ChannelInboundHandler {
                 trace.end(status: Int(response.status.code), since: ended)
             }
         }
+        // When all has been read that this turn of the loop brought: sent one by one, they would make smaller batches.
+        let queue = self.calls.queue
+        eventLoop.execute { queue.send() }
     }
 
     // MARK: Response

@@ -6,10 +6,14 @@ package protocol CallQueue: Service {
     /// Whether calls are taken at this moment.
     var isReady: Bool { get }
 
-    /// Hands an event in; `onOutcome` is called once, on any thread, at the latest a moment after the event's deadline.
+    /// Takes an event in, which goes on with `send`; `onOutcome` is called once, on any thread, at the latest a moment after
+    /// the event's deadline.
     ///
     /// With it comes how long the event was in the queue, up to its last attempt, where that is known. It must not block.
     func enter(_ event: NewEvent, onOutcome: @escaping @Sendable (Outcome, _ waited: Duration?) -> Void)
+
+    /// The events that have been entered go on together.
+    func send()
 
     /// The caller has gone: ends the wait for the outcome.
     func abandon(_ id: EventID)

@@ -95,6 +95,7 @@ extension IngressQueue {
         await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
                 self.enter(event) { outcome, _ in continuation.resume(returning: outcome) }
+                self.send()
                 // It may have come before there was anything to abandon.
                 if Task.isCancelled { self.abandon(event.id) }
             }

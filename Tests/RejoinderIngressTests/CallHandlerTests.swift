@@ -16,6 +16,8 @@ struct CallHandlerTests {
     final class HeldQueue: CallQueue {
         struct State {
             var entered: [(event: NewEvent, onOutcome: @Sendable (Outcome, Duration?) -> Void)] = []
+            /// How many had been entered when they were last sent.
+            var sent = 0
             var abandoned: [EventID] = []
             var replied: [(id: EventID, status: Int)] = []
             var unanswered: [String] = []
@@ -27,6 +29,8 @@ struct CallHandlerTests {
         func enter(_ event: NewEvent, onOutcome: @escaping @Sendable (Outcome, _ waited: Duration?) -> Void) {
             self.state.withLock { $0.entered.append((event, onOutcome)) }
         }
+
+        func send() { self.state.withLock { $0.sent = $0.entered.count } }
 
         func abandon(_ id: EventID) { self.state.withLock { $0.abandoned.append(id) } }
 
@@ -108,6 +112,14 @@ struct CallHandlerTests {
         #expect(response.head.headers["content-length"] == ["35"])
         #expect(response.head.headers["date"].count == 1)
         #expect(response.head.headers["connection"].isEmpty)
+    }
+
+    @Test("calls are sent when all that came with them has been read")
+    func sending() throws {
+        try self.send(.POST, "/webhook", body: Self.body)
+        #expect(self.queue.state.withLock { ($0.entered.count, $0.sent) } == (1, 0))
+        self.channel.embeddedEventLoop.run()
+        #expect(self.queue.state.withLock { $0.sent } == 1)
     }
 
     @Test("pipelined calls are taken one after the other, and answered in order")

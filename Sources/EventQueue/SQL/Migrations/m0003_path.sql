@@ -1,4 +1,7 @@
 -- The path of an event: enqueue, claim, answer, results; and off the path: held, release, abandon, replied.
+--
+-- Where many arrays are unnested for each trip, that is done in a select list, which hands on a row at a time: in the from
+-- clause each array is first copied to a store of its own, 16 KiB that come and go. (answer() of six events: 185 us, 217 so.)
 
 -- How a worker is told of an event that has been claimed for it: 'grant', then lane, id, place, milliseconds left and the
 -- lengths in bytes of endpoint, node and trace, each after a space; and after a colon these three and the payload.
@@ -44,8 +47,10 @@ begin
         insert into rejoinder.received (id, received_at, enqueued_at, deadline, ingress, endpoint, node, trace, payload)
         select u.id, started - coalesce(u.ago, 0) * interval '1 microsecond', started,
                started + u.time_left * interval '1 millisecond', enqueue.ingress, u.endpoint, u.node, u.trace, u.payload
-          from unnest(ids, endpoints, nodes, time_left, payloads, ago, traces)
-               as u (id, endpoint, node, time_left, payload, ago, trace)
+          from (
+                select unnest(ids) as id, unnest(endpoints) as endpoint, unnest(nodes) as node, unnest(time_left) as time_left,
+                       unnest(payloads) as payload, unnest(ago) as ago, unnest(traces) as trace
+          ) as u
             on conflict do nothing
         returning id, deadline, endpoint, node, trace, payload
     ), entered as (
@@ -285,8 +290,10 @@ begin
     return query
     with ended as (
         delete from rejoinder.live as l
-         using unnest(ids, places, outcomes, answers, codes, errors, ago, ran)
-               as o (id, place, outcome, answer, code, error, ago, ran)
+         using (
+            select unnest(ids) as id, unnest(places) as place, unnest(outcomes) as outcome, unnest(answers) as answer,
+                   unnest(codes) as code, unnest(errors) as error, unnest(ago) as ago, unnest(ran) as ran
+         ) as o
          where l.id = any (array[o.id]) and l.place is not distinct from o.place and l.worker = answer.worker
         returning l.id, l.place, o.outcome, l.attempt, l.ingress, l.enqueued_at, l.claimed_at, l.node, o.code, o.error, o.answer,
                   o.ago, o.ran
