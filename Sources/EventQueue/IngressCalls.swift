@@ -26,6 +26,13 @@ extension PostgresCall {
         return PostgresCall(Statements.results, arguments)
     }
 
+    static func revive(_ ids: [EventID], ingress: Int32) -> PostgresCall {
+        var arguments = PostgresArguments()
+        arguments.append(ingress)
+        arguments.append(uuids: ids.map(\.halves))
+        return PostgresCall(Statements.revive, arguments)
+    }
+
     static func replied(_ replies: [ReplyLog.Entry], ingress: Int32) -> PostgresCall {
         let now = ContinuousClock.now
         var arguments = PostgresArguments()

@@ -13,6 +13,7 @@ extension IngressQueue: Service {
             await withDiscardingTaskGroup { group in
                 group.addTask { await self.session.run() }
                 group.addTask { await self.watchOver() }
+                group.addTask { await self.watchNodes() }
                 group.addTask { await self.poll() }
                 group.addTask { await self.noteReplies() }
                 group.addTask { await self.sampleVitals() }
@@ -58,13 +59,13 @@ extension IngressQueue: Service {
         do throws(PostgresError) {
             if !self.connector.lacksSessions { try connection.execute(registration.listen) }
             // While it refuses events, one that is taken back shows when it takes them again: nobody need wait in vain.
-            if self.connector.refuses {
+            if self.connector.refuses(.enqueuing) {
                 try connection.run(script: Statements.probe.sql, timeout: .seconds(5))
                 try connection.execute(.enqueue([], ingress: registration.process))
-                self.connector.worked()
+                self.connector.worked(.enqueuing)
             }
         } catch {
-            if !self.connector.failed(error) {
+            if !self.connector.failed(error, at: .enqueuing) {
                 self.logger.warning("can't listen, trying again", metadata: ["error": "\(error)"])
             }
             return
@@ -81,7 +82,7 @@ extension IngressQueue: Service {
                 try self.carry(out: trip, registration.process, on: connection)
             } catch {
                 self.state.withLock { $0.table.returned(trip) }
-                if !self.connector.failed(error) {
+                if !self.connector.failed(error, at: .enqueuing) {
                     self.logger.warning("a round trip failed, trying again", metadata: ["error": "\(error)"])
                 }
                 return
@@ -128,6 +129,7 @@ extension IngressQueue: Service {
             QueueMetrics.enqueued.record(trip.enqueue.count)
         }
         if !trip.results.isEmpty { calls.append(.results(trip.results)) }
+        if !trip.revive.isEmpty { calls.append(.revive(trip.revive, ingress: process)) }
         if !trip.abandon.isEmpty { calls.append(.abandon(trip.abandon)) }
 
         var results = try connection.pipeline(calls)[...]
@@ -147,6 +149,7 @@ extension IngressQueue: Service {
             case let failure: self.logFailure(of: "results", failure)
             }
         }
+        if !trip.revive.isEmpty { self.logFailure(of: "revive", results.popFirst()) }
         if !trip.abandon.isEmpty { self.logFailure(of: "abandon", results.popFirst()) }
     }
 
@@ -161,7 +164,7 @@ extension IngressQueue: Service {
             try connection.pipeline([.enqueue(part, ingress: process)])[0].failure
         }
         guard let refused = try split.refused(of: events, after: error) else {
-            self.connector.refused(error)
+            self.connector.refused(.enqueuing, error)
             throw error
         }
         for (event, error) in refused {
@@ -169,23 +172,30 @@ extension IngressQueue: Service {
                 "the database refused an event",
                 metadata: ["event.id": "\(event.id)", "error": "\(error)"]
             )
-            let outcome = Outcome.rejected(error.sqlState ?? "")
+            // The caller is told that its event is at fault only where it is.
+            let outcome = error.isInternal ? Outcome.unavailable : .rejected(error.sqlState ?? "")
             self.finish(CollectionOfOne(event.id), outcome, abandoningAs: nil)
         }
     }
 
     private func deliver(_ rows: PostgresRows) {
         for row in 0..<rows.count {
+            let id = EventID(rows.uuid(row, 0))
             let attempt = Int(rows.integer(row, 2, as: Int16.self))
-            let outcome: Outcome =
-                switch rows.string(row, 1) {
-                case "answered": .answered(rows.bytes(row, 4), attempt: attempt)
-                case "expired": .expired
-                case "cancelled": rows.optionalString(row, 3) == "paused" ? .paused : .cancelled
-                default: .failed(code: rows.optionalString(row, 3) ?? "handler_failed", attempt: attempt)
-                }
+            let code = rows.optionalString(row, 3)
+            let outcome: Outcome
+            switch rows.string(row, 1) {
+            case "answered": outcome = .answered(rows.bytes(row, 4), attempt: attempt)
+            case "expired": outcome = .expired
+            case "cancelled" where code == "ingress_lost":
+                self.state.withLock { $0.table.cancelled(id) }
+                self.signal.raise()
+                continue
+            case "cancelled": outcome = code == "paused" ? .paused : .cancelled
+            default: outcome = .failed(code: code ?? "handler_failed", attempt: attempt)
+            }
             let waited = rows.optionalInteger(row, 5, as: Int32.self).map { Duration.milliseconds($0) }
-            self.finish(CollectionOfOne(EventID(rows.uuid(row, 0))), outcome, waited: waited, abandoningAs: nil)
+            self.finish(CollectionOfOne(id), outcome, waited: waited, abandoningAs: nil)
         }
     }
 
@@ -194,9 +204,8 @@ extension IngressQueue: Service {
         self.logger.error("a statement failed", metadata: ["statement": "\(statement)", "error": "\(error)"])
     }
 
-    /// Once a second: asks again for answers whose notification may be lost, and ends the waits that are in vain.
+    /// Asks again for answers whose notification may be lost, and ends the waits for a database that stays away.
     private func watchOver() async {
-        var unservedSince: [String: ContinuousClock.Instant] = [:]
         while !Task.isCancelled {
             try? await Task.sleep(for: .milliseconds(500))
             let now = ContinuousClock.now
@@ -209,13 +218,24 @@ extension IngressQueue: Service {
                 )
                 continue
             }
-            let nodes = self.state.withLock { state in
+            let waits = self.state.withLock { state in
                 state.table.refetch(waitingSince: now - .seconds(2))
-                return Set(state.table.entries.values.lazy.map(\.event.node))
+                return !state.table.entries.isEmpty
             }
-            guard !nodes.isEmpty else { continue }
-            self.signal.raise()
-            guard let unserved = await self.unserved(nodes) else { continue }
+            if waits { self.signal.raise() }
+        }
+    }
+
+    /// Ends the waits for nodes that no worker serves.
+    ///
+    /// Apart from the above, which a database that says nothing must not hold up.
+    private func watchNodes() async {
+        var unservedSince: [String: ContinuousClock.Instant] = [:]
+        while !Task.isCancelled {
+            try? await Task.sleep(for: .milliseconds(500))
+            let now = ContinuousClock.now
+            let nodes = self.state.withLock { Set($0.table.entries.values.lazy.map(\.event.node)) }
+            guard !nodes.isEmpty, let unserved = await self.unserved(nodes) else { continue }
             unservedSince = unservedSince.filter { unserved.contains($0.key) }
             for node in unserved where unservedSince[node] == nil { unservedSince[node] = now }
             let grace = self.limits.workerGrace

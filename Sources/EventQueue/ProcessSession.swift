@@ -106,7 +106,14 @@ package final class ProcessSession: Sendable {
                 group.addTask { await self.tellIncidents() }
                 group.addTask { await Maintenance(pool: self.pool, logger: self.logger).run { self.maintains } }
                 await PostgresListener(self.connector).run(
-                    prepare: { connection throws(PostgresError) in try await self.register(on: connection) },
+                    prepare: { connection throws(PostgresError) in
+                        do throws(PostgresError) {
+                            try await self.register(on: connection)
+                        } catch {
+                            self.refused(error)
+                            throw error
+                        }
+                    },
                     onEvent: { self.handle($0) },
                     body: { await self.beat(on: $0) }
                 )
@@ -148,7 +155,14 @@ package final class ProcessSession: Sendable {
             $0.registration = Registration(process: rows.integer(0, 0), lanes: rows.integers(0, 1))
             $0.isConnected = true
         }
+        self.connector.worked(.registering)
         self.onRegistered()
+    }
+
+    /// Without a registration nothing can be done: the database counts as away, and the log has a line of it.
+    private func refused(_ error: PostgresError) {
+        guard error.code == .server, !self.connector.failed(error, at: .registering), !error.isTransient else { return }
+        self.connector.refused(.registering, error)
     }
 
     private func handle(_ event: PostgresListener.Event) {
@@ -226,6 +240,13 @@ extension PostgresCall {
         arguments.append(entries.map { Int32(clamping: (now - $0.at).milliseconds) })
         return PostgresCall(Statements.noteIncidents, arguments)
     }
+}
+
+extension PostgresConnector.Work {
+    static let registering = Self("registering")
+    static let enqueuing = Self("enqueuing")
+    static let claiming = Self("claiming")
+    static let answering = Self("answering")
 }
 
 /// The host's name, as the queue's views show it.

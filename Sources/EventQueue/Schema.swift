@@ -87,8 +87,8 @@ package struct Schema: Sendable {
 
     /// Whether the schema is what this program needs, and this login may do the role's job in it.
     ///
-    /// - Throws: `.schemaOutdated` or `.notGranted` with what to do. A newer schema is fine: migrations keep older
-    ///   programs working.
+    /// - Throws: `.schemaOutdated`, `.migrationChanged` or `.notGranted` with what to do. A newer schema is fine: migrations
+    ///   keep older programs working.
     package func check(for role: QueueRole? = nil) async throws(QueueError) {
         let applied: [Int32: String]
         do throws(QueueError) {
@@ -104,6 +104,7 @@ package struct Schema: Sendable {
                     : "the schema \"rejoinder\" lacks migration \(missing.version) (\(missing.name)): run `rejoinder migrate`"
             )
         }
+        for migration in Self.migrations { try migration.check(applied[migration.version]) }
         if let role, try await !self.mayCall(role.mainFunction) { throw .notGranted(role) }
     }
 
@@ -131,13 +132,7 @@ package struct Schema: Sendable {
         var done: [Migration] = []
         for migration in Self.migrations {
             if let checksum = applied[migration.version] {
-                guard checksum == migration.checksum else {
-                    throw QueueError(
-                        .migrationChanged,
-                        "migration \(migration.version) (\(migration.name)) was applied in another form:"
-                            + " this program and the database's schema are of different lines"
-                    )
-                }
+                try migration.check(checksum)
                 continue
             }
             try await self.apply(migration, timeout: timeout)
@@ -190,6 +185,16 @@ package struct Schema: Sendable {
 }
 
 extension Schema.Migration {
+    /// - Throws: `.migrationChanged` where what was applied is not this.
+    fileprivate func check(_ applied: String?) throws(QueueError) {
+        guard applied != self.checksum else { return }
+        throw QueueError(
+            .migrationChanged,
+            "migration \(self.version) (\(self.name)) was applied in another form:"
+                + " this program and the database's schema are of different lines"
+        )
+    }
+
     init(_ version: Int32, _ name: String, _ script: [UInt8]) {
         self.init(version: version, name: name, script: String(decoding: script, as: UTF8.self))
     }

@@ -46,6 +46,7 @@ enum Statements {
     static let results = make("results", PackageResources.results_sql)
     static let resume = make("resume", PackageResources.resume_sql)
     static let retry = make("retry", PackageResources.retry_sql)
+    static let revive = make("revive", PackageResources.revive_sql)
     static let schemaPresent = make("schema_present", PackageResources.schema_present_sql)
     static let secure = make("secure", PackageResources.secure_sql)
     static let sight = make("sight", PackageResources.sight_sql)
@@ -60,8 +61,8 @@ enum Statements {
         abandon, answer, answerByHand, attend, audit, cancel, claim, contents, definitions, definitionsPresent,
         deregister, drain, enqueue, event, events, failures, glance, heartbeat, held, highWater, incidents, life, limit,
         liveEvents, mayCall, membership, migrationsApplied, minutes, nodes, noteIncidents, overview, passOn, pause,
-        recordDefinitions, recover, register, release, replied, results, resume, retry, secure, sight, tidy, unserved,
-        vitals, wake, workers,
+        recordDefinitions, recover, register, release, replied, results, resume, retry, revive, secure, sight, tidy,
+        unserved, vitals, wake, workers,
     ]
 
     private static func make(_ name: String, _ sql: [UInt8]) -> PostgresStatement {

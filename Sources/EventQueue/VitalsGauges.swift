@@ -20,6 +20,12 @@ struct VitalsGauges {
         let node: String?
 
         var isOfEvents: Bool { self.metric.hasPrefix(Metric.queueEvents.name) }
+
+        /// The figure of nodes that share a label: one without workers must not hide behind another.
+        func folding(_ one: Double, _ other: Double) -> Double {
+            if self.isOfEvents { return one + other }
+            return self.metric == Metric.nodeWorkers.name ? min(one, other) : max(one, other)
+        }
     }
 
     private var gauges: [Key: Meter] = [:]
@@ -41,12 +47,12 @@ struct VitalsGauges {
         }
     }
 
-    /// Nodes that share a label become one: events are added up, of anything else the largest counts.
+    /// Nodes that share a label become one: events are added up, of workers the fewest count, of anything else the most.
     static func folded(_ rows: [Row], label: (String) -> String) -> [Key: Double] {
         var values: [Key: Double] = [:]
         for row in rows {
             let key = Key(metric: row.metric, node: row.node.map(label))
-            values[key] = values[key].map { key.isOfEvents ? $0 + row.value : max($0, row.value) } ?? row.value
+            values[key] = values[key].map { key.folding($0, row.value) } ?? row.value
         }
         return values
     }

@@ -25,9 +25,12 @@ struct WaiterTable<Waiter: Sendable>: Sendable {
     struct Trip: Sendable {
         var enqueue: [NewEvent] = []
         var results: [EventID] = []
+        var revive: [EventID] = []
         var abandon: [(id: EventID, as: Abandonment)] = []
 
-        var isEmpty: Bool { self.enqueue.isEmpty && self.results.isEmpty && self.abandon.isEmpty }
+        var isEmpty: Bool {
+            self.enqueue.isEmpty && self.results.isEmpty && self.revive.isEmpty && self.abandon.isEmpty
+        }
     }
 
     /// A batch has at most this many events, and about this many bytes of payload.
@@ -43,6 +46,7 @@ struct WaiterTable<Waiter: Sendable>: Sendable {
     private var refetches: UInt64 = 0
     private var toEnqueue: Deque<EventID> = []
     private var toFetch: Deque<EventID> = []
+    private var toRevive: Deque<EventID> = []
     private var toAbandon: Deque<(id: EventID, as: Abandonment)> = []
 
     /// A caller starts to wait.
@@ -80,6 +84,11 @@ struct WaiterTable<Waiter: Sendable>: Sendable {
         for id in ids where self.entries[id] != nil { self.toFetch.append(id) }
     }
 
+    /// This one was cancelled in the queue while the ingress was taken for lost: it is to be queued again.
+    mutating func cancelled(_ id: EventID) {
+        if self.entries[id] != nil { self.toRevive.append(id) }
+    }
+
     /// What was told or asked may have got lost with a connection: everything again, which is harmless.
     mutating func reconcile() {
         self.toEnqueue = Deque(self.entries.values.sorted { $0.arrived < $1.arrived }.map(\.event.id))
@@ -110,6 +119,9 @@ struct WaiterTable<Waiter: Sendable>: Sendable {
         }
         while trip.results.count < Self.mostEvents, let id = self.toFetch.popFirst() {
             if self.entries[id] != nil { trip.results.append(id) }
+        }
+        while trip.revive.count < Self.mostEvents, let id = self.toRevive.popFirst() {
+            if self.entries[id] != nil { trip.revive.append(id) }
         }
         while trip.abandon.count < Self.mostEvents, let abandoned = self.toAbandon.popFirst() {
             trip.abandon.append(abandoned)

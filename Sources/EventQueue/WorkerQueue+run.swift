@@ -152,14 +152,13 @@ extension WorkerQueue {
                 try self.reconcile(worker: registration.process, but: trip, on: connection)
                 let claims = try self.carry(out: trip, registration, on: connection)
                 self.state.withLock { $0.isTravelling = false }
-                if !trip.outcomes.isEmpty || !claims.isEmpty { self.connector.worked() }
                 if !claims.isEmpty { await onEvent(.claimed(claims, connection.thread)) }
             } catch {
                 self.state.withLock { state in
                     state.table.returned(trip)
                     state.isTravelling = false
                 }
-                if !self.connector.failed(error) {
+                if !self.connector.failed(error, at: trip.outcomes.isEmpty ? .claiming : .answering) {
                     self.logger.warning("a round trip failed, trying again", metadata: ["error": "\(error)"])
                 }
                 return

@@ -36,7 +36,7 @@ extension WorkerQueue {
                 let results = try connection.pipeline(PostgresCall.concluding(worker: registration.process, outcomes))
                 try self.check(results[0], of: outcomes, registration.process, on: connection)
             } catch {
-                if !self.connector.failed(error) {
+                if !self.connector.failed(error, at: .answering) {
                     self.logger.warning("telling outcomes failed, trying again", metadata: ["error": "\(error)"])
                 }
                 return
@@ -54,6 +54,7 @@ extension WorkerQueue {
         QueueMetrics.answered.record(outcomes.count)
         switch result {
         case .success(let rows):
+            self.connector.worked(.answering)
             self.state.withLock { $0.table.answered(waiting: rows.integer(0, 2)) }
             let taken = Set(rows.uuids(0, 0).map(EventID.init))
             self.trace(outcomes)
@@ -90,7 +91,7 @@ extension WorkerQueue {
             try connection.pipeline(PostgresCall.concluding(worker: worker, part))[0].failure
         }
         guard let refused = try split.refused(of: outcomes, after: error) else {
-            self.connector.refused(error)
+            self.connector.refused(.answering, error)
             throw error
         }
         var failures: [WorkerTable.Told] = []

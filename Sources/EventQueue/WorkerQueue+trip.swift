@@ -51,14 +51,21 @@ extension WorkerQueue {
             guard let index else { continue }
             switch results[index] {
             case .success(let rows):
+                // Also when it finds nothing.
+                self.connector.worked(.claiming)
                 claims += self.take(rows, lane: lane, of: step.claim, highWater: highWater, at: now)
             case .failure(let error):
                 // What the other lanes were granted must reach their handlers all the same.
-                self.logger.error("a claim failed", metadata: ["lane": "\(lane)", "error": "\(error)"])
-                self.state.withLock { $0.table.claimed([], lane: lane) }
+                self.claimFailed(error, lane: lane)
             }
         }
         return claims
+    }
+
+    private func claimFailed(_ error: PostgresError, lane: Int) {
+        self.state.withLock { $0.table.claimed([], lane: lane) }
+        if error.isFaultOfSchema { return self.connector.refused(.claiming, error) }
+        self.logger.error("a claim failed", metadata: ["lane": "\(lane)", "error": "\(error)"])
     }
 
     private func isSampleDue(for trip: WorkerTable.Trip, at now: ContinuousClock.Instant) -> Bool {

@@ -18,10 +18,19 @@ package final class PostgresConnector: Sendable {
     /// would cost every connection its whole patience.
     private let current: Mutex<PostgresConfiguration>
 
+    /// What a database may refuse to do though it takes connections, and does other things.
+    package struct Work: Sendable, Hashable {
+        private let name: String
+
+        package init(_ name: String) {
+            self.name = name
+        }
+    }
+
     private struct Away {
         let since: ContinuousClock.Instant
-        /// It takes connections, but refuses what it is asked to do.
-        let refuses: Bool
+        /// What it refuses; empty where it takes no connections.
+        var refused: Set<Work>
     }
 
     /// With `needingSessions`, it finds out whether the address leads to a transaction pooler: see `lacksSessions`.
@@ -47,31 +56,40 @@ package final class PostgresConnector: Sendable {
     /// or has not been tried.
     package var awaySince: ContinuousClock.Instant? { self.away.withLock { $0?.since } }
 
-    /// Whether it refused what it was asked to do, and nothing has been carried out since.
-    package var refuses: Bool { self.away.withLock { $0?.refuses ?? false } }
+    /// Whether it refused something that it was asked to do, and has not done since.
+    package var refuses: Bool { self.away.withLock { !($0?.refused.isEmpty ?? true) } }
+
+    /// Whether it refused this, and has not done it since.
+    package func refuses(_ work: Work) -> Bool { self.away.withLock { $0?.refused.contains(work) ?? false } }
 
     /// A statement has failed; returns whether that needs no line in the log, since it has one.
     ///
-    /// Where the server refuses all such statements for now, the database counts as away until one has worked.
-    package func failed(_ error: PostgresError) -> Bool {
+    /// Where the server refuses all such statements for now, the database counts as away until such work is done.
+    package func failed(_ error: PostgresError, at work: Work) -> Bool {
         guard error.isRefusal else { return self.refuses }
-        self.leaves(error, refuses: true)
+        self.refused(work, error)
         return true
     }
 
-    /// What every statement of a kind needs is not there: the database counts as away until one has worked.
-    package func refused(_ error: PostgresError) { self.leaves(error, refuses: true) }
+    /// What such work needs is not there: the database counts as away until it is done.
+    package func refused(_ work: Work, _ error: PostgresError) { self.leaves(error, refusing: [work]) }
 
-    /// A statement that changes something has been carried out.
-    package func worked() {
-        guard let away = self.away.withLock({ $0?.refuses ?? false ? $0.take() : nil }) else { return }
-        self.saysBack(since: away.since)
+    /// Such work is done.
+    package func worked(_ work: Work) {
+        let back: Away? = self.away.withLock { away in
+            guard away?.refused.remove(work) != nil, away?.refused.isEmpty ?? false else { return nil }
+            return away.take()
+        }
+        if let back { self.saysBack(since: back.since) }
     }
 
-    private func leaves(_ error: PostgresError, refuses: Bool) {
+    private func leaves(_ error: PostgresError, refusing work: Set<Work>) {
         let isNews = self.away.withLock { away in
-            defer { away = away ?? Away(since: .now, refuses: refuses) }
-            return away == nil
+            let isNews = away == nil
+            var left = away ?? Away(since: .now, refused: [])
+            left.refused.formUnion(work)
+            away = left
+            return isNews
         }
         if isNews { self.logger.error("database is away, trying again", metadata: ["error": "\(error)"]) }
     }
@@ -114,12 +132,11 @@ package final class PostgresConnector: Sendable {
             )
             let host = await connection.host
             self.current.withLock { $0 = $0.trying(first: host) }
-            if let away = self.away.withLock({ $0?.refuses ?? true ? nil : $0.take() }) {
-                self.saysBack(since: away.since)
-            }
+            let back = self.away.withLock { $0?.refused.isEmpty ?? false ? $0.take() : nil }
+            if let back { self.saysBack(since: back.since) }
             return connection
         } catch {
-            self.leaves(error, refuses: false)
+            self.leaves(error, refusing: [])
             throw error
         }
     }

@@ -51,15 +51,16 @@ package struct PostgresError: Error, Sendable, CustomStringConvertible, CustomDe
 
     /// The statement may succeed on a new connection, with nothing changed.
     ///
-    /// By class of SQLSTATE: 08 connection, 57P0x shutdown, 53 out of resources, 25006 a primary that became a standby,
-    /// 26000 a prepared statement that a pooler or a migration took away, 0A000 its result type changed.
+    /// By class of SQLSTATE: 08 connection, 57P0x shutdown, 53 out of resources, 58 errors of the system beneath (a disk that
+    /// can't be read), 25006 a primary that became a standby, 26000 a prepared statement that a pooler or a migration took away, 0A000 its result type changed.
     package var isConnectionFailure: Bool {
         switch self.code {
         case .connectionFailed, .transactionPooled, .connectionLost, .timedOut: true
         case .unexpectedResult: false
         case .server:
             self.sqlState.map { state in
-                ["08", "53", "57P0"].contains { state.hasPrefix($0) } || ["25006", "26000", "0A000"].contains(state)
+                ["08", "53", "57P0", "58"].contains { state.hasPrefix($0) }
+                    || ["25006", "26000", "0A000"].contains(state)
             } ?? true
         }
     }
@@ -71,10 +72,23 @@ package struct PostgresError: Error, Sendable, CustomStringConvertible, CustomDe
 
     /// The server does nothing of the kind for now, whatever connection asks.
     ///
-    /// By class of SQLSTATE: 53 out of resources (a full disk), 57P0x shutdown, 25006 read-only.
+    /// By class of SQLSTATE: 53 out of resources (a full disk), 57P0x shutdown, 58 errors of the system beneath, 25006
+    /// read-only.
     var isRefusal: Bool {
         guard self.code == .server, let sqlState else { return false }
-        return sqlState.hasPrefix("53") || sqlState.hasPrefix("57P0") || sqlState == "25006"
+        return ["53", "57P0", "58"].contains { sqlState.hasPrefix($0) } || sqlState == "25006"
+    }
+
+    /// The server itself is at fault (a damaged index, a bug), as far as anybody can say.
+    ///
+    /// By class of SQLSTATE: XX.
+    package var isInternal: Bool { self.sqlState?.hasPrefix("XX") ?? false }
+
+    /// Something that every such statement needs is not there, or not allowed.
+    ///
+    /// By class of SQLSTATE: 42 (a function, a column, a right), 3F the schema.
+    package var isFaultOfSchema: Bool {
+        self.sqlState.map { $0.hasPrefix("42") || $0.hasPrefix("3F") } ?? false
     }
 
     /// What was sent is at fault: without it the statement may succeed.

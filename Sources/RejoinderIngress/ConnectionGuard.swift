@@ -1,5 +1,6 @@
 import NIOCore
 import NIOHTTP1
+import NIOTLS
 
 /// Watches over one connection: heads and bodies that don't come in time, what is not HTTP, callers that hang up, and
 /// closing in such a way that the last reply arrives.
@@ -120,12 +121,20 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
     }
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        if case .some(TLSUserEvent.handshakeCompleted) = event as? TLSUserEvent { self.handshakeEnded(context) }
         if event is ChannelShouldQuiesceEvent, self.machine.isIdle { return self.leaveSoon(context) }
         if case .some(ChannelEvent.inputClosed) = event as? ChannelEvent {
             self.onHangUp()
             if self.machine.isClosing { return context.close(promise: nil) }
         }
         context.fireUserInboundEventTriggered(event)
+    }
+
+    /// Up to here it was no request, though it had no more time than the head of one.
+    private func handshakeEnded(_ context: ChannelHandlerContext) {
+        self.stopTimer()
+        self.machine.handshakeEnded()
+        self.idleSince = context.eventLoop.now
     }
 
     private func leaveSoon(_ context: ChannelHandlerContext) {

@@ -56,6 +56,12 @@ struct ConnectionMachine {
         }
     }
 
+    /// What had come was not the beginning of a head: the connection is idle.
+    mutating func handshakeEnded() {
+        self.reading = .nothing
+        self.bytesRead = 0
+    }
+
     mutating func headArrived() {
         self.reading = .body
         self.underWay += 1

@@ -77,8 +77,8 @@ enum Problem: String, Sendable, Hashable, CaseIterable {
     /// What a call at an endpoint may be refused for before it is an event.
     static let atTheDoor = [signature, contract, contentType, emptyBody, bodyTooLarge, contentEncoding]
 
-    /// What ends calls of a node whose handlers, workers or slots are not as they should be.
-    static let ofNodes = [refused, handlerFailed, invalidReply, workerLost, noWorker, overloaded, noReply]
+    /// What calls that became events may end with instead of an answer.
+    static let ofNodes = [refused] + allCases.filter(\.hasFallback)
 
     /// Whether it is a bot break of our making, which an endpoint's fallback reply may stand in for.
     var hasFallback: Bool {

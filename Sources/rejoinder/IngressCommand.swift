@@ -83,7 +83,7 @@ struct IngressCommand: AsyncParsableCommand {
             if let traces { besides.insert(traces, at: 0) }
             // Beside the work, which it never holds up.
             async let examination: Void = Examination(database, logger: logger).log()
-            try await Self.run(ingress, besides, options, logger)
+            try await Self.run(ingress, besides, logger)
             await examination
         }
     }
@@ -104,7 +104,6 @@ struct IngressCommand: AsyncParsableCommand {
     private static func run(
         _ ingress: Ingress,
         _ besides: [any Service],
-        _ options: IngressOptions,
         _ logger: Logger
     ) async throws {
         OpenFiles.allowAsManyAsPossible()
@@ -117,9 +116,8 @@ struct IngressCommand: AsyncParsableCommand {
             gracefulShutdownSignals: [.sigterm, .sigint],
             logger: logger
         )
-        // Every waiting caller gets its reply before the process ends.
-        let longest = options.endpoints.map(\.deadline).max() ?? .seconds(29)
-        configuration.maximumGracefulShutdownDuration = longest + .seconds(3)
+        // Every waiting caller gets its reply before the process ends; a reload may have given it longer than it was at the start.
+        configuration.maximumGracefulShutdownDuration = IngressSettings.longestDeadline + .seconds(3)
         configuration.maximumCancellationDuration = .seconds(5)
         do {
             try await ServiceGroup(configuration: configuration).run()

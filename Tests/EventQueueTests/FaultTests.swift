@@ -69,6 +69,67 @@ struct FaultTests {
         }
     }
 
+    @Test("what was cancelled while its ingress was taken for lost is answered when that is back")
+    func cutOff() async throws {
+        try await Rig.run { rig in
+            let event = NewEvent.sample()
+            let outcome = Task { await rig.outcome(of: event) }
+            try await eventually("it is queued") { try await rig.state(of: event.id) == "queued" }
+            try await rig.database.query(
+                """
+                select f.id::text
+                  from rejoinder.finish(
+                      array['\(event.id)']::uuid[], array['cancelled']::rejoinder.state[], array['ingress_lost']
+                  ) as f
+                """
+            )
+            try await rig.terminate()
+            try await eventually("it is queued again") { try await rig.state(of: event.id) == "queued" }
+            try await rig.withWorker { _ in
+                #expect(await outcome.value == .answered(event.payload, attempt: 1))
+            }
+        }
+    }
+
+    @Test("a database that takes connections but no registration counts as away, with one complaint in the log")
+    func registrationRefused() async throws {
+        var limits = IngressQueue.Limits()
+        limits.databaseWait = .milliseconds(200)
+        try await Rig.run(limits: limits) { rig in
+            try await rig.withWorker { worker in
+                try await rig.rename("register", to: "register_elsewhere")
+                try await rig.terminate()
+                try await eventually("both count it as away") {
+                    rig.ingress.connector.refuses && worker.queue.connector.refuses
+                }
+                try await eventually("calls are refused") { await rig.outcome() == .unavailable }
+                #expect(!rig.ingress.isReady)
+                #expect(!worker.queue.isReady)
+                try await rig.rename("register_elsewhere", to: "register")
+                try await eventually("it works again") { await rig.outcome().text == "\"hello\"" }
+                try await eventually("both are ready") { rig.ingress.isReady && worker.queue.isReady }
+                for recorder in [rig.recorder, worker.recorder] {
+                    #expect(recorder.complaints.count { $0.contains("is away") } == 1, "\(recorder.complaints)")
+                }
+            }
+        }
+    }
+
+    @Test("an idle worker finds a database back that took no claims for a while")
+    func idleWorker() async throws {
+        try await Rig.run { rig in
+            try await rig.withWorker { worker in
+                try await rig.rename("claim", to: "claim_elsewhere")
+                try await eventually("it counts as away") { worker.queue.connector.refuses }
+                #expect(!worker.queue.isReady)
+                try await rig.rename("claim_elsewhere", to: "claim")
+                try await eventually("it is back") { worker.queue.isReady }
+                let complaints = worker.recorder.complaints
+                #expect(complaints.count == 1, "\(complaints)")
+            }
+        }
+    }
+
     @Test("all backends are terminated while nobody waits, and nothing is left of that")
     func idle() async throws {
         try await Rig.run { rig in

@@ -73,6 +73,11 @@ struct RecoveryTests {
             return try await self.recoverer.execute(.sql("select n from recovered")).integers(0, 0)
         }
 
+        /// How many events of the ingress were queued again.
+        func revive(_ ids: [EventID], _ ingress: Int32) async throws -> Int32 {
+            try await self.recoverer.execute(.revive(ids, ingress: ingress)).integer(0, 0)
+        }
+
         /// Recovers until the process counts as missing: its session ends a moment after its connection.
         func recoverUntilMissing(_ process: Int32) async throws {
             try await eventually("the process is marked missing") {
@@ -251,6 +256,59 @@ struct RecoveryTests {
                     == dead.map { [$0.description] }
             )
             #expect(try await scene.process(ingress.process) == ["true", "true", "0"])
+        }
+    }
+
+    @Test("an ingress that was merely cut off has its events queued again, as far as their deadlines are not past")
+    func revival() async throws {
+        try await self.withWorker { scene in
+            let ingress = scene.ingress
+            let ids = try await ingress.connection.enqueue([.sample(), .sample(), .sample()], ingress: ingress.process)
+            let foreign = try await scene.recoverer.enqueue([.sample()], ingress: ingress.process + 100)
+            await ingress.connection.close()
+            try await scene.recoverUntilMissing(ingress.process)
+            let columns = "id::text, deadline::text, endpoint, node"
+            let before = try await scene.recoverer.query("select \(columns) from rejoinder.live order by id")
+            #expect(try await scene.recover(ingress.process, missing: 10) == [0, 3, 0])
+            let late = "update rejoinder.received set deadline = clock_timestamp() where id = '\(ids[2])'"
+            try await scene.recoverer.query(late)
+
+            let back = try await scene.recoverer.register(.ingress, as: ingress.process).process
+            #expect(back == ingress.process)
+            #expect(try await scene.revive(ids + foreign, back) == 2)
+            let states = try await scene.recoverer.query(
+                "select state::text, count(*)::text from rejoinder.event group by state order by state::text"
+            )
+            #expect(states == [["cancelled", "1"], ["queued", "3"], ["running", "1"]])
+            let after = try await scene.recoverer.query("select \(columns) from rejoinder.live order by id")
+            #expect(after == before.filter { $0[0] != ids[2].description })
+            #expect(try await scene.revive(ids, back) == 0, "once")
+        }
+    }
+
+    @Test(
+        "what runs for a dead ingress is not run again, but queued again should that come back",
+        arguments: [true, false]
+    )
+    func orphan(isRetried: Bool) async throws {
+        try await self.withWorker { scene in
+            let ingress = scene.ingress
+            await ingress.connection.close()
+            try await scene.recoverUntilMissing(ingress.process)
+            #expect(try await scene.recover(ingress.process, missing: 10) == [0, 0, 0])
+            if isRetried {
+                let outcome = AttemptOutcome.retry(code: "handler_failed", error: "once more")
+                let accepted = try await scene.worker.connection.answer(scene.worker.process, [(scene.claim, outcome)])
+                #expect(accepted == [scene.claim.id: "cancelled"])
+            } else {
+                await scene.worker.connection.close()
+                try await scene.recoverUntilMissing(scene.worker.process)
+                #expect(try await scene.recover(scene.worker.process, missing: 0.5) == [1, 0, 0])
+            }
+            #expect(try await scene.event() == ["cancelled", "1", "ingress_lost"])
+            let back = try await scene.recoverer.register(.ingress, as: ingress.process).process
+            #expect(try await scene.revive([scene.claim.id], back) == 1)
+            #expect(try await scene.event() == ["queued", "1", nil])
         }
     }
 

@@ -166,6 +166,17 @@ struct Rig: Sendable {
         try await self.database.query("select state::text from rejoinder.event where id = '\(id)'").first?.first ?? nil
     }
 
+    /// Gives one of the queue's functions another name: those who call it find none.
+    func rename(_ function: String, to name: String) async throws {
+        try await self.database.query(
+            """
+            do $$ begin
+                execute 'alter function ' || 'rejoinder.\(function)'::regproc::oid::regprocedure || ' rename to \(name)';
+            end $$
+            """
+        )
+    }
+
     /// Ends the backends of the ingress and the workers.
     func terminate(_ applications: String = "test-%") async throws {
         try await self.database.query(

@@ -58,6 +58,10 @@ struct SchemaTests {
                 #expect(error.code == .migrationChanged)
                 #expect(error.description.contains("migration 3 (path)"))
             }
+            let error = try await #require(throws: QueueError.self) {
+                try await Schema(connections[0]).check(for: .ingress)
+            }
+            #expect(error.code == .migrationChanged)
             for connection in connections { await connection.close() }
         }
     }

@@ -70,6 +70,7 @@ struct StatementTests {
         "results": ("{uuid[]}", "uuid,text,smallint,text,json,integer"),
         "resume": ("{text,text,text}", "text"),
         "retry": (#"{text,text,text,"double precision"}"#, "text"),
+        "revive": ("{integer,uuid[]}", "integer"),
         "secure": ("{}", "text[]"),
         "sight": ("{text}", "json"),
         "tidy": ("{}", "integer,integer"),

@@ -224,6 +224,34 @@ struct TidyTests {
         }
     }
 
+    @Test("a node that nobody has called within the retention goes, unless it is steered; one that is called is there")
+    func forgottenNodes() async throws {
+        try await TestCluster.withDatabase { database in
+            let connection = try await database.connect()
+            let nodes = ["called", "forgotten", "paused", "limited", "waiting"]
+            let ids = try await connection.enqueue(nodes.map { .sample(node: $0) }, ingress: 1)
+            try await connection.query("update rejoinder.node set paused_at = now() where name = 'paused'")
+            try await connection.query("select rejoinder.limit('limited', 1, null)")
+            try await connection.execute(.abandon(ids.dropLast().map { ($0, .hungUp) }))
+            try await connection.query("update rejoinder.node set last_seen_at = now() - interval '4 days'")
+            // Long enough ago to be no recent call.
+            try await connection.query(
+                "update rejoinder.outcome set id = rejoinder.id_at(now() - interval '1 hour') where node <> 'called'"
+                    + " and node = 'forgotten'"
+            )
+            _ = try await self.tidy(connection)
+            // Whose event came at the very moment.
+            try await connection.query("delete from rejoinder.node where name = 'waiting'")
+            _ = try await self.tidy(connection)
+            let left = try await connection.query("select name from rejoinder.node order by name")
+            #expect(left == [["called"], ["limited"], ["paused"], ["waiting"]])
+            let seen = try await connection.query(
+                "select (last_seen_at > now() - interval '1 hour')::text from rejoinder.node where name = 'called'"
+            )
+            #expect(seen == [["true"]])
+        }
+    }
+
     @Test("how long a node takes is the median of what it was answered in lately")
     func takes() async throws {
         try await TestCluster.withDatabase { database in

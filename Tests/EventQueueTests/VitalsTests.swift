@@ -10,7 +10,7 @@ struct VitalsTests {
         VitalsGauges.Row(metric: metric, node: node, value: value)
     }
 
-    @Test("nodes that share a label are one: events are added up, of the rest the largest counts")
+    @Test("nodes that share a label are one: events are added up, of workers the fewest count, of the rest the most")
     func folding() {
         let rows = [
             self.row("rejoinder_queue_events state=queued", "a", 1),
@@ -18,6 +18,8 @@ struct VitalsTests {
             self.row("rejoinder_queue_events state=queued", "c", 3),
             self.row("rejoinder_queue_oldest_age_seconds", "b", 7),
             self.row("rejoinder_queue_oldest_age_seconds", "c", 5),
+            self.row("rejoinder_node_workers", "b", 3),
+            self.row("rejoinder_node_workers", "c", 0),
             self.row("rejoinder_workers", nil, 4),
         ]
         let values = VitalsGauges.folded(rows) { $0 == "a" ? "a" : "other" }
@@ -26,6 +28,7 @@ struct VitalsTests {
                 .init(metric: "rejoinder_queue_events state=queued", node: "a"): 1,
                 .init(metric: "rejoinder_queue_events state=queued", node: "other"): 5,
                 .init(metric: "rejoinder_queue_oldest_age_seconds", node: "other"): 7,
+                .init(metric: "rejoinder_node_workers", node: "other"): 0,
                 .init(metric: "rejoinder_workers", node: nil): 4,
             ]
         )

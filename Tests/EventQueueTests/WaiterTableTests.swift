@@ -143,6 +143,19 @@ struct WaiterTableTests {
         #expect(trip.abandon.map(\.as) == [.expired])
     }
 
+    @Test("what was cancelled while nobody looked after it is queued again, as long as somebody waits for it")
+    func revival() {
+        var table = WaiterTable<Int>()
+        let events = [self.event(), self.event()]
+        for event in events { table.enter(event, at: Self.start, waiter: 0) }
+        _ = table.nextTrip()
+        for event in events { table.cancelled(event.id) }
+        table.cancelled(EventID())
+        _ = table.leave(events[1].id)
+        #expect(table.nextTrip().revive == [events[0].id])
+        #expect(table.nextTrip().isEmpty)
+    }
+
     @Test("a notification for somebody else is ignored")
     func foreign() {
         var table = WaiterTable<Int>()

@@ -150,27 +150,37 @@ struct ConnectorTests {
         }
     }
 
-    @Test("a database that refuses what it is asked to do is away, until something has worked")
+    @Test("a database that refuses what it is asked to do is away, until such work is done")
     func refusal() async throws {
         try await TestCluster.withDatabase(migrated: false) { database in
             let recorder = LogRecorder()
             let connector = PostgresConnector(database.configuration, logger: recorder.logger)
+            let (reading, writing) = (PostgresConnector.Work("reading"), PostgresConnector.Work("writing"))
             let full = PostgresError(.server, "could not extend file", sqlState: "53100")
-            #expect(!connector.failed(PostgresError(.server, "duplicate key", sqlState: "23505")))
-            #expect(!connector.failed(PostgresError(.connectionLost, "gone")))
+            #expect(!connector.failed(PostgresError(.server, "duplicate key", sqlState: "23505"), at: writing))
+            #expect(!connector.failed(PostgresError(.connectionLost, "gone"), at: writing))
             // A statement that was prepared before a migration: a new connection is all that it needs.
-            #expect(!connector.failed(PostgresError(.server, "cached plan must not change", sqlState: "0A000")))
+            #expect(
+                !connector.failed(PostgresError(.server, "cached plan must not change", sqlState: "0A000"), at: writing)
+            )
             #expect(connector.awaySince == nil)
-            for _ in 0..<3 { #expect(connector.failed(full)) }
+            for _ in 0..<3 { #expect(connector.failed(full, at: writing)) }
             #expect(connector.refuses)
             // It takes connections, which says nothing.
             await (try await connector.connect()).close()
             #expect(connector.awaySince != nil)
             // What fails meanwhile has its line in the log.
-            #expect(connector.failed(PostgresError(.connectionLost, "gone")))
+            #expect(connector.failed(PostgresError(.connectionLost, "gone"), at: writing))
             #expect(recorder.entries.map(\.level) == [.error])
-            connector.worked()
-            connector.worked()
+            // Nor does other work that is done; what else it refuses must be done as well.
+            connector.worked(reading)
+            connector.refused(reading, PostgresError(.server, "no such function", sqlState: "42883"))
+            connector.worked(writing)
+            #expect(!connector.refuses(writing))
+            #expect(connector.refuses(reading))
+            #expect(connector.awaySince != nil)
+            connector.worked(reading)
+            connector.worked(reading)
             #expect(connector.awaySince == nil)
             #expect(recorder.entries.map(\.level) == [.error, .info])
         }

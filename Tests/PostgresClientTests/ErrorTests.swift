@@ -52,6 +52,7 @@ struct ErrorTests {
         "what a new connection may cure is told apart from what it can't",
         arguments: [
             ("08006", true), ("57P01", true), ("53300", true), ("25006", true), ("26000", true), ("0A000", true),
+            ("58030", true), ("XX001", false),
             ("57014", false), ("40001", false), ("23505", false), ("42P01", false), ("22P02", false),
         ]
     )

@@ -29,6 +29,17 @@ struct ConnectionMachineTests {
         #expect(machine.reading == .head)
     }
 
+    @Test("the bytes of a handshake are no head's")
+    func handshake() {
+        var machine = ConnectionMachine()
+        machine.bytesArrived(500)
+        machine.handshakeEnded()
+        #expect(machine.isIdle)
+        #expect(!machine.awaitsCaller)
+        machine.bytesArrived(1)
+        #expect(machine.reading == .head)
+    }
+
     @Test("a failure while nothing is under way is answered at once, and only the first one")
     func failureAtRest() {
         var machine = ConnectionMachine()

@@ -66,16 +66,19 @@ comment on column rejoinder.lane.nodes is 'The nodes that it serves; null serves
 comment on column rejoinder.lane.takes_grants is 'Whether its worker understands that it is handed events as they are enqueued.';
 comment on column rejoinder.lane.is_spare is 'Enough others listen for it: it is neither woken nor handed anything, and only looks now and then.';
 
--- The nodes that were ever called or steered, how long their handlers usually take, and what an operator has said of them.
+-- The nodes that were called within the retention or steered, how long their handlers usually take, and what an operator has
+-- said of them.
 create table rejoinder.node (
     name          text        primary key,
     takes         interval    not null default '0',
     first_seen_at timestamptz not null default clock_timestamp(),
+    last_seen_at  timestamptz not null default clock_timestamp(),
     paused_at     timestamptz,
     waits         boolean     not null default false,
     is_limited    boolean     not null default false
 );
 comment on column rejoinder.node.takes is 'Median time of a handler''s run in the last minutes: an event with less time left is not started.';
+comment on column rejoinder.node.last_seen_at is 'When it was last called, to within an hour or so.';
 comment on column rejoinder.node.paused_at is 'Since when nothing of it is started; null when it is not paused.';
 comment on column rejoinder.node.waits is 'Whether callers wait while it is paused; else they are refused.';
 comment on column rejoinder.node.is_limited is 'Whether rejoinder.node_limit has a row for it.';

@@ -1,4 +1,4 @@
--- The path of an event: enqueue, claim, answer, results; and off the path: held, release, abandon, replied.
+-- The path of an event: enqueue, claim, answer, results; and off the path: revive, held, release, abandon, replied.
 --
 -- Where many arrays are unnested for each trip, that is done in a select list, which hands on a row at a time: in the from
 -- clause each array is first copied to a store of its own, 16 KiB that come and go. (answer() of six events: 185 us, 217 so.)
@@ -247,7 +247,7 @@ begin
 end $$;
 
 -- Stores a batch of outcomes: 'answered' with its answer, 'failed' (no further attempt), 'retry' (queued again while
--- attempts and time are left, else failed) or 'expired'. It accepts those whose claim is still the current one, and
+-- attempts and time are left, else failed; cancelled where its ingress is lost, so that nobody waits for it) or 'expired'. It accepts those whose claim is still the current one, and
 -- returns them with the state that they have now, and the answer that was stored; "limited" is the node, where that has a
 -- limit, which may let another start, and "waited" how many milliseconds it was in the queue, up to that attempt. Durable; the
 -- worker then calls settle() on a transaction of its own, and wake() for what was queued again or may start. "ago" is how many
@@ -268,9 +268,11 @@ as $$
 #variable_conflict use_column
 declare
     finished constant timestamptz := clock_timestamp();
+    lost integer[];
 begin
     perform rejoinder.commit_durably(true);
     if 'retry' = any (outcomes) then
+        lost := array(select p.id from rejoinder.process as p where p.role = 'ingress' and p.stopped_at is not null);
         return query
         update rejoinder.live as l
            set place = nextval('rejoinder.place'),
@@ -285,6 +287,7 @@ begin
            and l.worker = answer.worker
            and l.attempt < l.max_attempts
            and l.deadline > finished
+           and (l.ingress = any (lost)) is not true
         returning l.id, 'queued'::rejoinder.state, l.attempt, l.ingress, null::json, null, null::integer;
     end if;
     return query
@@ -296,15 +299,16 @@ begin
          ) as o
          where l.id = any (array[o.id]) and l.place is not distinct from o.place and l.worker = answer.worker
         returning l.id, l.place, o.outcome, l.attempt, l.ingress, l.enqueued_at, l.claimed_at, l.node, o.code, o.error, o.answer,
-                  o.ago, o.ran
+                  o.ago, o.ran, o.outcome = 'retry' and l.attempt < l.max_attempts and l.ingress = any (lost) as is_orphan
     )
     insert into rejoinder.outcome (
         id, place, state, attempt, ingress, worker, enqueued_at, claimed_at, handled_at, finished_at, handler_ms, node, code,
         error, answer
     )
-    select e.id, e.place, case e.outcome when 'retry' then 'failed' else e.outcome end::rejoinder.state, e.attempt, e.ingress,
-           answer.worker, e.enqueued_at, e.claimed_at, finished - e.ago * interval '1 microsecond', finished,
-           e.ran / 1000.0::real, e.node, e.code, e.error, e.answer
+    select e.id, e.place,
+           case when e.is_orphan then 'cancelled' when e.outcome = 'retry' then 'failed' else e.outcome end::rejoinder.state,
+           e.attempt, e.ingress, answer.worker, e.enqueued_at, e.claimed_at, finished - e.ago * interval '1 microsecond',
+           finished, e.ran / 1000.0::real, e.node, case when e.is_orphan then 'ingress_lost' else e.code end, e.error, e.answer
       from ended as e
     returning outcome.id, outcome.state, outcome.attempt, outcome.ingress, outcome.answer,
               case when outcome.node = any (array(select b.node from rejoinder.node_limit as b)) then outcome.node end,
@@ -373,6 +377,40 @@ begin
          where outcome.id = wanted.id and outcome.id between first and last
          limit 1
      ) as o;
+end $$;
+
+-- Queues again what was cancelled because its ingress was lost: that was merely cut off, and its callers still wait. What is
+-- past its deadline stays as it is.
+create function rejoinder.revive(ingress integer, ids uuid[]) returns integer
+language plpgsql
+set enable_seqscan = off
+set enable_bitmapscan = off
+set enable_hashjoin = off
+set enable_mergejoin = off
+set plan_cache_mode = force_generic_plan
+set jit = off
+as $$
+#variable_conflict use_column
+declare
+    started constant timestamptz := clock_timestamp();
+    revived text[];
+begin
+    perform rejoinder.commit_durably(false);
+    with cancelled as (
+        delete from rejoinder.outcome as o
+         using rejoinder.received as r
+         where o.id = any (ids) and o.state = 'cancelled' and o.code = 'ingress_lost' and o.ingress = revive.ingress
+           and r.id = o.id and r.deadline > started
+        returning o.id, o.attempt, r.enqueued_at, r.deadline, r.endpoint, r.node
+    ), queued as (
+        insert into rejoinder.live (id, enqueued_at, deadline, ingress, endpoint, node, attempt)
+        select c.id, c.enqueued_at, c.deadline, revive.ingress, c.endpoint, c.node, c.attempt
+          from cancelled as c
+        returning node
+    )
+    select coalesce(array_agg(node), '{}') into revived from queued;
+    perform rejoinder.wake(array(select distinct n from unnest(revived) as n));
+    return cardinality(revived);
 end $$;
 
 -- What a worker runs, as the database sees it: after a lost connection it gives back what it knows nothing of. Reads the

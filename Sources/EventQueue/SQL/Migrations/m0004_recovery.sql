@@ -8,7 +8,8 @@ begin
 end $$;
 
 -- Takes the running events of processes that are gone. Those that may run again are queued again at the end, or fail
--- where no attempt is left; with "final" also those that may not. Reads the whole of "live".
+-- where no attempt is left, or are cancelled where their ingress is lost too; with "final" also those that may not run again.
+-- Reads the whole of "live".
 create function rejoinder.give_up(workers integer[], final boolean) returns integer
 language plpgsql
 set jit = off
@@ -17,18 +18,27 @@ as $$
 declare
     started constant timestamptz := clock_timestamp();
     queued uuid[];
-    failed uuid[];
+    ended uuid[];
+    states rejoinder.state[];
+    codes text[];
     errors text[];
     nodes text[];
 begin
-    select coalesce(array_agg(held.id) filter (where held.again), '{}'),
-           coalesce(array_agg(held.node) filter (where held.again), '{}'),
-           coalesce(array_agg(held.id) filter (where not held.again), '{}'),
-           coalesce(array_agg('its worker was lost in attempt ' || held.attempt) filter (where not held.again), '{}')
-      into queued, nodes, failed, errors
+    select coalesce(array_agg(held.id) filter (where held.again and not held.is_orphan), '{}'),
+           coalesce(array_agg(held.node) filter (where held.again and not held.is_orphan), '{}'),
+           coalesce(array_agg(held.id) filter (where not held.again or held.is_orphan), '{}'),
+           array_agg(case when held.again then 'cancelled'::rejoinder.state else 'failed' end)
+               filter (where not held.again or held.is_orphan),
+           array_agg(case when held.again then 'ingress_lost' else 'worker_lost' end)
+               filter (where not held.again or held.is_orphan),
+           array_agg('its worker was lost in attempt ' || held.attempt) filter (where not held.again or held.is_orphan)
+      into queued, nodes, ended, states, codes, errors
       from (
             select l.id, l.node, l.attempt,
-                   not l.at_most_once and l.attempt < l.max_attempts and l.deadline > started as again
+                   not l.at_most_once and l.attempt < l.max_attempts and l.deadline > started as again,
+                   exists (
+                       select from rejoinder.process as p where p.id = l.ingress and p.stopped_at is not null
+                   ) as is_orphan
               from rejoinder.live as l
              where l.worker = any (workers) and (final or not l.at_most_once)
                for update skip locked
@@ -43,14 +53,11 @@ begin
          where l.id = any (queued);
         perform rejoinder.wake(nodes);
     end if;
-    if failed <> '{}' then
-        perform from rejoinder.finish(
-            failed, array_fill('failed'::rejoinder.state, array[cardinality(failed)]),
-            array_fill('worker_lost'::text, array[cardinality(failed)]), errors
-        );
-        perform rejoinder.settle(failed);
+    if ended <> '{}' then
+        perform from rejoinder.finish(ended, states, codes, errors);
+        perform rejoinder.settle(ended);
     end if;
-    return cardinality(queued) + cardinality(failed);
+    return cardinality(queued) + cardinality(ended);
 end $$;
 
 -- A process that stops in order: its lanes go at once, and whatever it still holds is given to others.
@@ -74,7 +81,8 @@ end $$;
 -- its session is there and it is silent all the same they run from its last heartbeat.
 --   0.45 s: its events are queued again
 --   1 s: its at-most-once events fail, its lanes go
---   2 s: the queued events of an ingress are cancelled, since nobody would get their answer
+--   2 s: the queued events of an ingress are cancelled, since nobody would get their answer; should it come back, it has
+--        revive() queue them again
 --   both 5 s soon after a start of the server, which may have been away for less than 3 s, and 10 s soon after more
 create function rejoinder.bury(after bigint, out requeued integer, out cancelled integer)
 language plpgsql
@@ -206,7 +214,7 @@ begin
     return cardinality(overdue);
 end $$;
 
--- Every 500 ms by the process that holds the maintenance lock, and by each worker as it starts. "after" is the caller's
+-- Every 500 ms by the process that holds the maintenance lock. "after" is the caller's
 -- low-water mark, as in claim(); "emptied" its next one: what is found is all that was queued below it. Without "expires" it
 -- leaves alone what is overdue, which takes time to find.
 create function rejoinder.recover(
@@ -223,7 +231,7 @@ begin
 end $$;
 
 -- Makes the partitions of the coming days, drops those older than the retention, and refreshes how long each node
--- usually takes. Every minute by the process that holds the maintenance lock.
+-- usually takes; nodes that nobody called within the retention go. Every minute by the process that holds the maintenance lock.
 create function rejoinder.tidy(out made integer, out dropped integer)
 language plpgsql
 set jit = off
@@ -293,9 +301,11 @@ begin
     delete from rejoinder.audit as a where a.at < clock_timestamp() - interval '90 days';
 
     update rejoinder.node as n
-       set takes = recent.takes
+       set takes = coalesce(recent.takes, n.takes), last_seen_at = clock_timestamp()
       from (
-            select o.node, percentile_disc(0.5) within group (order by o.finished_at - o.claimed_at) as takes
+            select o.node,
+                   percentile_disc(0.5) within group (order by o.finished_at - o.claimed_at)
+                       filter (where o.state = 'answered' and o.claimed_at is not null) as takes
               from (
                     -- The latest are enough: so many that it takes no longer where there are more.
                     select latest.node, latest.state, latest.claimed_at, latest.finished_at
@@ -304,8 +314,21 @@ begin
                      order by latest.id desc
                      limit 20000
               ) as o
-             where o.state = 'answered' and o.claimed_at is not null
              group by o.node
       ) as recent
-     where recent.node = n.name and n.takes is distinct from recent.takes;
+     where recent.node = n.name
+       and (n.takes <> recent.takes or n.last_seen_at < clock_timestamp() - interval '1 hour');
+
+    -- A node's name is a stranger's text: one that nobody calls any more goes. Should it be called at this very moment, it is
+    -- missing until the next time.
+    delete from rejoinder.node as n
+     where n.last_seen_at < kept_since
+       and n.paused_at is null
+       and not n.is_limited
+       and not exists (select from rejoinder.live as l where l.node = n.name);
+    insert into rejoinder.node (name)
+    select distinct l.node
+      from rejoinder.live as l
+     where not exists (select from rejoinder.node as n where n.name = l.node)
+        on conflict do nothing;
 end $$;

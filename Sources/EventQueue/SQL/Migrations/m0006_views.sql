@@ -358,7 +358,7 @@ end $$;
 comment on function rejoinder.sees_snapshots is 'Whether snapshots() sees all logins'' transactions; else: grant pg_read_all_stats to the schema''s owner.';
 
 -- The queue's vital figures, for metrics: a name, or a name and a label, of which node, and the value. A further row needs no
--- newer client. Nodes are those with live events, those that a worker names, and the first 500 that were ever called.
+-- newer client. Nodes are those with live events, those that a worker names, and the 500 that were called last.
 create function rejoinder.vitals() returns table (metric text, node text, value double precision)
 language plpgsql
 set jit = off
@@ -379,7 +379,7 @@ begin
               join rejoinder.process as p on p.id = l.process
              where p.role = 'worker' and p.stopped_at is null and p.missing_since is null
         ), known as (
-            (select n.name from rejoinder.node as n order by n.first_seen_at limit 500)
+            (select n.name from rejoinder.node as n order by n.last_seen_at desc, n.name limit 500)
             union
             select live.name from live
             union
@@ -433,6 +433,7 @@ comment on function rejoinder.record is 'What an ingress is told of an event tha
 comment on function rejoinder.settle is 'After answer(): tells the ingresses what has become of their events.';
 comment on function rejoinder.finish is 'Ends live events without an answer.';
 comment on function rejoinder.results is 'What has become of these events, as far as they have come to an end.';
+comment on function rejoinder.revive is 'Queues again what was cancelled because its ingress was taken for lost.';
 comment on function rejoinder.held is 'The claims that a worker holds.';
 comment on function rejoinder.release is 'Gives claimed events back untouched.';
 comment on function rejoinder.replied is 'Notes which replies an ingress has written.';

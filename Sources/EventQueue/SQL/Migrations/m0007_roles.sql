@@ -13,7 +13,7 @@ as $$
 declare
     may_call constant jsonb := '{
         "rejoinder_ingress": [
-            "enqueue_and_wake", "enqueue", "idle_lane", "wake", "results", "abandon", "replied", "unserved", "life",
+            "enqueue_and_wake", "enqueue", "idle_lane", "wake", "results", "revive", "abandon", "replied", "unserved", "life",
             "register", "heartbeat", "deregister", "note_incidents", "recover", "tidy", "channel", "vitals", "definitions",
             "glance", "minutes", "sight"
         ],

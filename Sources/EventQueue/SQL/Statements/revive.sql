@@ -1,0 +1,2 @@
+-- $1 ingress, $2 ids
+select rejoinder.revive($1, $2)
