@@ -58,7 +58,8 @@ struct Findings: Sendable {
 
 extension Scenario {
     static let all: [Scenario] = [
-        .killedWorkers, .stoppedWorker, .stubbornHandler, .killedIngress, .crashedDatabase, .terminatedBackends,
+        .killedWorkers, .stoppedWorker, .stubbornHandler, .killedIngress, .stoppedIngress, .crashedDatabase,
+        .terminatedBackends,
         .failover, .vanishedPrimary, .databaseAway, .blackHole, .readOnlyDatabase, .noConnections, .fullDisk,
         .cuttingProxy, .stallingProxy,
         .overload, .slowNode,

@@ -68,6 +68,40 @@ extension Scenario {
         return findings
     }
 
+    static let stoppedIngress = Scenario(
+        name: "stopped-ingress",
+        title: "SIGSTOP of an ingress for 8 s: its queued events are cancelled, and queued again when it is back",
+        workers: 1,
+        slots: 4,
+        signs: [
+            .isSilent,
+            .rises(.cancellations, ["reason=\"ingress_lost\""]),
+            .isShown("process <code>ingress_lost</code>"),
+        ]
+    ) { arena, _ in
+        // Four slots of 200 ms: 20 a second, of the 240 that come in two seconds.
+        async let load = arena.load(120, seconds: 2, milliseconds: 200, targets: [0])
+        async let other = arena.load(20, seconds: 16, node: "once", milliseconds: 5, targets: [1])
+        try await Task.sleep(for: .seconds(2.5))
+        let stopped = arena.ingresses[0].member
+        stopped.signal(SIGSTOP)
+        try await Task.sleep(for: .seconds(8))
+        let lost = "from rejoinder.event where state = 'cancelled' and code = 'ingress_lost'"
+        let cancelled = try await arena.database.number("select count(*) \(lost)")
+        stopped.signal(SIGCONT)
+        let (right, others) = try await (load, other)
+        var findings = Findings()
+        findings.expect(cancelled > 0, "none of its queued events was cancelled while it was stopped")
+        findings.expect(right.isRight, "\(right.sent - right.answered) of its calls were not answered")
+        findings.expect(others.isRight, "\(others.sent - others.answered) calls of the other ingress were not answered")
+        findings.expect(
+            try await arena.database.number("select count(*) \(lost)") == 0,
+            "some of its events were not queued again"
+        )
+        findings.notes = ["\(cancelled) of its queued events were cancelled, and queued again"]
+        return findings
+    }
+
     static let rollingRestart = Scenario(
         name: "rolling-restart",
         title: "SIGTERM of both ingresses and all workers, one after the other, under load",

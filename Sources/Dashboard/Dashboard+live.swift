@@ -14,7 +14,6 @@ extension Dashboard {
         }
         var headers = self.protection
         headers[.contentType] = "text/event-stream"
-        let mayAct = visitor.session != nil
         return Response(
             status: .ok,
             headers: headers,
@@ -23,6 +22,8 @@ extension Dashboard {
                 var quiet = 0
                 try await writer.write(ByteBuffer(string: "retry: 2000\n\n"))
                 for await sample in self.sampler.samples().cancelOnGracefulShutdown() {
+                    // Whoever has signed out in the meantime sees what a stranger does.
+                    let mayAct = visitor.session.map { self.sessions?.session($0.id) != nil } ?? false
                     if let event {
                         let view = await self.view(of: event, mayAct: mayAct)
                         let parts = self.fragments.of(sample, mayAct: mayAct).filter {

@@ -28,15 +28,16 @@ package struct OTLPExporter: Service {
     package init?(environment: [String: String], service: String, name: String, logger: Logger) throws(SettingError) {
         func value(_ variable: String) -> String? { environment[variable].flatMap { $0.isEmpty ? nil : $0 } }
         guard let endpoint = try OTLPEndpoint(environment: environment) else { return nil }
-        let ratio = value("OTEL_TRACES_SAMPLER_ARG") ?? "1"
-        guard let part = Double(ratio), (0...1).contains(part) else {
+        let ratio = value("OTEL_TRACES_SAMPLER_ARG")
+        let part = ratio.flatMap { Double($0) }
+        if let ratio, !(part.map { (0...1).contains($0) } ?? false) {
             throw SettingError("OTEL_TRACES_SAMPLER_ARG is \"\(ratio)\", expected a number from 0 to 1")
         }
         self.endpoint = endpoint
         self.service = value("OTEL_SERVICE_NAME") ?? service
         self.name = name
         self.logger = logger
-        self.tracer = OTLPTracer(ratio: part, buffer: SpanBuffer())
+        self.tracer = OTLPTracer(sampler: TraceSampler(ratio: part), buffer: SpanBuffer())
     }
 
     /// Until graceful shutdown, when what is left is sent.

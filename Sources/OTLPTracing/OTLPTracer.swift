@@ -4,8 +4,8 @@ package import Tracing
 
 /// A tracer whose spans go to an OpenTelemetry collector, and whose contexts travel as W3C Trace Context.
 package struct OTLPTracer: Tracer {
-    /// The part of the traces that begin here which is recorded; others follow their caller's decision.
-    let ratio: Double
+    /// Of the traces that begin here; others follow their caller's decision.
+    let sampler: TraceSampler
     let buffer: SpanBuffer
 
     package func startSpan<Instant: TracerInstant>(
@@ -22,7 +22,7 @@ package struct OTLPTracer: Tracer {
         let own = Traceparent(
             trace: parent?.trace ?? (.random(in: 1 ... .max), .random(in: 1 ... .max)),
             span: .random(in: 1 ... .max),
-            isSampled: parent?.isSampled ?? (Double.random(in: 0..<1) < self.ratio)
+            isSampled: parent?.isSampled ?? self.sampler.records()
         )
         context.traceparent = own
         return OTLPSpan(

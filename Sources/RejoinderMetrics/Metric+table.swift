@@ -4,7 +4,7 @@ extension Metric {
         [calls, callDuration, waitingCalls, waitingBytes, waitingCallsLimit, waitingBytesLimit]
         + [connections, connectionsLimit, deadline, certificateExpiry, certificateLoadFailures, reloadFailures]
         + [queueEvents, queueOldestAge, nodeWorkers, nodePaused, workers, notificationQueue, oldestSnapshotAge]
-        + [handlerDuration, slots, slotsBusy, retries]
+        + [handlerDuration, slots, slotsBusy, slotsOverrun, retries]
         + [batchEvents, databaseUp, databaseConnectionsLost, databaseRoundTrips, databaseRoundTripTime, notifications]
         + [recoveries, expiries, cancellations, buildInfo]
 
@@ -120,6 +120,12 @@ extension Metric {
     )
     package static let slots = Metric("rejoinder_slots", .gauge, help: "How many events the worker handles at once.")
     package static let slotsBusy = Metric("rejoinder_slots_busy", .gauge, help: "Slots that are in use.")
+    package static let slotsOverrun = Metric(
+        "rejoinder_slots_overrun",
+        .gauge,
+        ["node"],
+        help: "Slots that handlers keep which ignore their cancellation, though their events have ended."
+    )
     package static let retries = Metric(
         "rejoinder_retries_total",
         .counter,

@@ -7,6 +7,14 @@ final class HandlerMetrics: Sendable {
     /// By node, and then by outcome.
     private let times = NodeSeries { node in Series<String, Timer> { Timer(.handlerDuration, node, $0) } }
 
+    private let overruns = NodeSeries { Meter(.slotsOverrun, $0) }
+
+    /// A handler ignores its cancellation, and keeps its slot.
+    func overran(_ claim: Claim) { self.overruns[claim.node].increment() }
+
+    /// It has returned after all.
+    func overrunEnded(_ claim: Claim) { self.overruns[claim.node].decrement() }
+
     /// A handler has returned or thrown.
     func ended(_ claim: Claim, _ outcome: AttemptOutcome, since start: ContinuousClock.Instant) {
         self.times[claim.node][Self.name(of: outcome)].record(since: start)

@@ -18,8 +18,8 @@ final class Runner: Sendable {
 
     private struct State {
         var attempts: [EventID: Attempt] = [:]
-        /// Claims that have ended while their handler goes on, by their place.
-        var overrunning: [Int64: Claim] = [:]
+        /// Claims that have ended while their handler goes on, by their place; and whether that has been reported.
+        var overrunning: [Int64: (claim: Claim, isReported: Bool)] = [:]
 
         /// Whether the claim has not ended.
         func holds(_ claim: Claim) -> Bool { self.attempts[claim.id]?.claim.place == claim.place }
@@ -35,7 +35,7 @@ final class Runner: Sendable {
         mutating func leave(_ id: EventID, at place: Int64? = nil) -> Attempt? {
             guard let attempt = self.attempts[id], place == nil || attempt.claim.place == place else { return nil }
             self.attempts[id] = nil
-            self.overrunning[attempt.claim.place] = attempt.claim
+            self.overrunning[attempt.claim.place] = (attempt.claim, false)
             return attempt
         }
     }
@@ -201,7 +201,8 @@ final class Runner: Sendable {
 
     /// What ran on after the end of its claim runs no longer.
     private func left(_ claim: Claim) {
-        self.state.withLock { _ = $0.overrunning.removeValue(forKey: claim.place) }
+        let overrun = self.state.withLock { $0.overrunning.removeValue(forKey: claim.place) }
+        if overrun?.isReported ?? false { self.metrics.overrunEnded(claim) }
         self.queue.freeSlot(of: claim)
     }
 
@@ -226,7 +227,12 @@ final class Runner: Sendable {
     }
 
     private func reportOverrun(at place: Int64) {
-        guard let claim = self.state.withLock({ $0.overrunning[place] }) else { return }
+        let overrun = self.state.withLock { state in
+            state.overrunning[place]?.isReported = true
+            if let claim = state.overrunning[place]?.claim { self.metrics.overran(claim) }
+            return state.overrunning[place]
+        }
+        guard let claim = overrun?.claim else { return }
         self.logger.error(
             "a handler ignores its cancellation, its slot stays taken until it returns",
             metadata: ["event.id": "\(claim.id)", "node": "\(claim.node)"]

@@ -71,15 +71,16 @@ struct EndpointSettings {
                     : "\(name) has no secret, expected secrets, secret_variables, secret_files, or \"unsigned\": true"
             )
         }
-        let algorithm = try Self.value(IngressSettings.algorithm, object, name) ?? .sha1
+        let common = try self.reader.required(IngressSettings.algorithm)
+        let algorithm = try Self.value(IngressSettings.algorithm, object, name) ?? common
         let verifier = isUnsigned ? nil : try Self.verifier(algorithm, secrets, name)
-        let common = try self.endpoint(path: path, verifier)
+        let usual = try self.endpoint(path: path, verifier)
         return Endpoint(
             path: path,
             verifier: verifier,
-            deadline: try Self.value(IngressSettings.deadline, object, name) ?? common.deadline,
+            deadline: try Self.value(IngressSettings.deadline, object, name) ?? usual.deadline,
             fallback: try Self.value(IngressSettings.fallback, object, name).map { Reply.failure($0) }
-                ?? common.fallback
+                ?? usual.fallback
         )
     }
 

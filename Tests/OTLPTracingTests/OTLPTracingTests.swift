@@ -64,7 +64,7 @@ struct OTLPTracingTests {
 
     @Test("what its caller does not record is not recorded, but goes on")
     func unsampled() throws {
-        let tracer = OTLPTracer(ratio: 1, buffer: SpanBuffer())
+        let tracer = OTLPTracer(sampler: TraceSampler(ratio: 1), buffer: SpanBuffer())
         let parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00"
         let span = tracer.startSpan("x", context: self.context(of: parent, tracer))
         span.end()
@@ -72,12 +72,23 @@ struct OTLPTracingTests {
         #expect(span.context.traceparent?.traceID == "4bf92f3577b34da6a3ce929d0e0e4736")
         #expect(span.context.traceparent?.isSampled == false)
         #expect(tracer.buffer.take().ended.isEmpty)
-        #expect(OTLPTracer(ratio: 0, buffer: SpanBuffer()).startSpan("y").context.traceparent?.isSampled == false)
+        let never = OTLPTracer(sampler: TraceSampler(ratio: 0), buffer: SpanBuffer())
+        #expect(never.startSpan("y").context.traceparent?.isSampled == false)
+    }
+
+    @Test("without a share, the first traces of each second are recorded")
+    func sampling() {
+        let sampler = TraceSampler(ratio: nil)
+        let start = ContinuousClock.now + .seconds(1)
+        for second in 0..<3 {
+            let recorded = (0..<300).count { sampler.records(at: start + .seconds(second) + .milliseconds($0 * 3)) }
+            #expect(recorded == TraceSampler.mostPerSecond)
+        }
     }
 
     @Test("spans beyond what is kept are counted, not kept")
     func bounded() {
-        let tracer = OTLPTracer(ratio: 1, buffer: SpanBuffer())
+        let tracer = OTLPTracer(sampler: TraceSampler(ratio: 1), buffer: SpanBuffer())
         for _ in 0..<(SpanBuffer.most + 5) { tracer.startSpan("x", context: .topLevel).end() }
         let (ended, dropped) = tracer.buffer.take()
         #expect((ended.count, dropped) == (SpanBuffer.most, 5))

@@ -145,6 +145,16 @@ struct MetricsTests {
         }
     }
 
+    @Test("slots that handlers keep which ignore their cancellation are counted by node")
+    func overruns() async throws {
+        try await self.withBoth(["--deadline", "500ms"]) { deployment, workerPort in
+            #expect(try await deployment.call("stubborn").status == 504)
+            try await eventually("the slot is counted") {
+                try await Scrape(port: workerPort)["rejoinder_slots_overrun", #"node="stubborn""#] == 1
+            }
+        }
+    }
+
     @Test("what is refused since a limit is reached shows in the calls' codes")
     func limits() async throws {
         let limits = [

@@ -38,6 +38,24 @@ struct TLSTests {
         }
     }
 
+    @Test("a connection that is opened ahead of its use is no request that doesn't come in time")
+    func openedAhead() async throws {
+        try await Self.withPair { pair in
+            try await TestCluster.withDatabase { database in
+                let arguments = pair.arguments + ["--timeout-head", "3s"]
+                try await Deployment.with(database, arguments) { deployment in
+                    let call = TLSCall(port: deployment.port)
+                    let reply = try await call.reply(to: Self.get, after: .seconds(4))
+                    #expect(RawConnection.statuses(in: reply) == [200])
+                    // Of those that never make the handshake one is rid as soon.
+                    let began = ContinuousClock.now
+                    _ = try await RawConnection.exchange([0x16, 0x03], port: deployment.port)
+                    #expect(ContinuousClock.now - began < .seconds(30))
+                }
+            }
+        }
+    }
+
     @Test("a pair that is replaced serves new connections, a bad one is refused, and no call is lost")
     func renewal() async throws {
         try await Self.withPair { pair in
@@ -170,8 +188,9 @@ private struct TLSCall {
     var version: TLSVersion?
 
     /// Sends a request and reads until the other side closes.
-    func reply(to request: String) async throws -> String {
+    func reply(to request: String, after pause: Duration = .zero) async throws -> String {
         try await self.connect { _ in }.executeThenClose { inbound, outbound in
+            try await Task.sleep(for: pause)
             try await outbound.write(ByteBuffer(string: request))
             var reply = ByteBuffer()
             do {

@@ -1,4 +1,5 @@
--- "live" is small: a row for each event that is queued or runs, cleaned up all the time.
+-- "live" is small: a row for each event that is queued or runs, cleaned up all the time. Of the others those that are updated
+-- have few rows; where an event's partition has dead ones, somebody deletes what goes with its partition.
 with live as (
     select s.n_live_tup as rows, s.n_dead_tup as dead, pg_relation_size(s.relid) as size, pg_indexes_size(s.relid) as indexes
       from pg_stat_user_tables as s
@@ -18,3 +19,8 @@ select case when j.is_dirty or j.is_large or j.has_large_indexes then 'warning' 
            when j.has_large_indexes then 'reindex table concurrently rejoinder.live'
        end
   from judged as j
+union all
+select 'warning', format('rejoinder.%s: %s rows, %s dead, %s', s.relname, s.n_live_tup, s.n_dead_tup, pg_size_pretty(pg_total_relation_size(s.relid))),
+       format('vacuum (verbose, analyze) rejoinder.%I -- if rows stay, see "snapshots"', s.relname)
+  from pg_stat_user_tables as s
+ where s.schemaname = 'rejoinder' and s.relname <> 'live' and s.n_dead_tup > 100000 and s.n_dead_tup > s.n_live_tup

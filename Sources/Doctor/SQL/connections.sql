@@ -1,4 +1,5 @@
--- Each live process (it holds a lock) has up to 4 connections, and in a rolling restart as many again.
+-- Each live process (it holds a lock) has up to 4 connections, and in a rolling restart as many again; a dashboard that is used
+-- has 4 more.
 with this as (
     select current_setting('max_connections')::integer as most,
            current_setting('superuser_reserved_connections')::integer
@@ -12,10 +13,10 @@ with this as (
            )::integer as processes,
            (select rolconnlimit from pg_roles where rolname = current_user) as of_login
 ), room as (
-    select t.*, t.most - t.reserved - t.used as free, greatest(4, 4 * t.processes) as wanted from this as t
+    select t.*, t.most - t.reserved - t.used as free, 4 + greatest(4, 4 * t.processes) as wanted from this as t
 )
 select case when r.free < 4 then 'broken' when r.free < r.wanted then 'warning' else 'ok' end,
-       format('%s of %s are used, %s reserved; %s processes may need %s more in a rolling restart',
+       format('%s of %s are used, %s reserved; %s processes and a dashboard may need %s more in a rolling restart',
               r.used, r.most, r.reserved, r.processes, r.wanted),
        case when r.free < r.wanted then format(
            'alter system set max_connections = %s -- and restart PostgreSQL', r.most + r.wanted - r.free + 20

@@ -2,7 +2,7 @@
 with day as (
     select p.parent, d.ahead,
            p.parent || '_' || to_char((date_trunc('day', clock_timestamp(), 'UTC') + d.ahead * interval '1 day') at time zone 'UTC', 'YYYYMMDD') as name
-      from (values ('received'), ('outcome')) as p (parent), generate_series(0, 2) as d (ahead)
+      from (values ('received'), ('outcome'), ('reply')) as p (parent), generate_series(0, 2) as d (ahead)
 ), missing as (
     select d.*
       from day as d
@@ -15,7 +15,7 @@ with day as (
 ), filled as (
     select c.relname, pg_relation_size(c.oid) as bytes
       from pg_class as c
-     where c.oid in (to_regclass('rejoinder.received_default'), to_regclass('rejoinder.outcome_default'))
+     where c.oid in (to_regclass('rejoinder.received_default'), to_regclass('rejoinder.outcome_default'), to_regclass('rejoinder.reply_default'))
        and pg_relation_size(c.oid) > 0
 )
 select case when min(m.ahead) = 0 then 'broken' else 'warning' end,

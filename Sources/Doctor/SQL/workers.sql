@@ -3,7 +3,7 @@ with unserved as (
     select o.node, o.queued
       from rejoinder.overview as o
      where o.queued + o.running + o.answered_hour + o.failed_hour + o.expired_hour + o.cancelled_hour > 0
-       and not exists (select from rejoinder.workers as w where o.node = any (w.nodes) or '*' = any (w.nodes))
+       and not exists (select from rejoinder.workers as w where not w.missing and (o.node = any (w.nodes) or '*' = any (w.nodes)))
 )
 select 'broken', format('no worker serves node %s, which was called in the last hour: calls end with no_worker', quote_literal(u.node)),
        format('DATABASE_URL=... YOUR-WORKER # one with Handle("%s"); or correct the node''s name in the bot', u.node)

@@ -1,3 +1,4 @@
+import Dashboard
 import Doctor
 import RejoinderIngress
 import Settings
@@ -24,7 +25,9 @@ struct IngressExamination {
             // Whatever else an ingress would refuse to start with.
             if !secrets.isEmpty { _ = try self.flags.options(reader, file, environment: self.environment) }
             let isIngress = file != nil || certificate != nil
-            var findings = SecretCheck.findings(secrets, isIngress: isIngress) + self.token()
+            var findings = SecretCheck.findings(secrets, isIngress: isIngress)
+            let token = try IngressSettings.dashboard(reader).token
+            findings += token.flatMap { SecretCheck.finding($0, "the operator's token") }.map { [$0] } ?? []
             if let certificate, let key {
                 findings += CertificateCheck(certificatePath: certificate, keyPath: key, now: Date()).findings()
             } else {
@@ -41,11 +44,6 @@ struct IngressExamination {
                 Finding("configuration", .broken, "\(error)", remedy: "rejoinder ingress --help # what each expects")
             ]
         }
-    }
-
-    private func token() -> [Finding] {
-        let token = self.environment["REJOINDER_OPERATOR_TOKEN"].flatMap { $0.isEmpty ? nil : $0 }
-        return token.flatMap { SecretCheck.finding($0, "the operator's token") }.map { [$0] } ?? []
     }
 
     /// Each connection is an open file, and some more are needed.
