@@ -2,8 +2,25 @@ import NIOCore
 import NIOPosix
 import Synchronization
 
-/// A TCP proxy that can cut or stall what it carries, or swallow everything.
+/// A TCP proxy that can cut or stall what it carries, at a given statement too, or swallow everything.
 final class Proxy: Sendable {
+    /// Ends a connection at the next statement of a name.
+    struct Trap: Sendable {
+        enum Point: String, Sendable, CaseIterable { case before, during, after }
+        enum Deed: Sendable { case cut, stall }
+
+        /// As it was prepared.
+        let statement: String
+        /// Before the server has it, when it has it but its answer is not through, or when part of that is.
+        let point: Point
+        let deed: Deed
+
+        /// Whether these bytes of a client bind it.
+        fileprivate func isSprung(by bytes: ByteBuffer) -> Bool {
+            bytes.readableBytesView.firstRange(of: [0] + Array(self.statement.utf8) + [0]) != nil
+        }
+    }
+
     let port: Int
     private let listener: any Channel
     private let links: Links
@@ -32,8 +49,12 @@ final class Proxy: Sendable {
                             link.clientClosed()
                             server.close(promise: nil)
                         }
-                        try client.pipeline.syncOperations.addHandler(Carrier(to: server, link))
-                        try server.pipeline.syncOperations.addHandler(Carrier(to: client, link))
+                        try client.pipeline.syncOperations.addHandler(
+                            Carrier(to: server, link, links, isFromClient: true)
+                        )
+                        try server.pipeline.syncOperations.addHandler(
+                            Carrier(to: client, link, links, isFromClient: false)
+                        )
                     }
             }
             .bind(host: "127.0.0.1", port: 0).get()
@@ -59,6 +80,12 @@ final class Proxy: Sendable {
     func stallOne() {
         if let link = self.links.randomInUse() { self.links.stall(link) }
     }
+
+    /// The next connection on which the statement comes falls into it.
+    func set(_ trap: Trap) { self.links.set(trap) }
+
+    /// Whether a connection has fallen into the trap that was set last.
+    var isTrapSprung: Bool { self.links.isTrapSprung }
 
     /// From now on carries nothing, and takes connections without a word; what is open stays open.
     func swallowAll() {
@@ -86,6 +113,7 @@ private final class Links: Sendable {
     private struct State {
         var links: [ObjectIdentifier: Link] = [:]
         var stalled: [Link] = []
+        var trap: Proxy.Trap?
         var isSwallowing = false
         var swallowed: [any Channel] = []
     }
@@ -99,6 +127,18 @@ private final class Links: Sendable {
     func random() -> Link? { self.all().filter(\.isCarried).randomElement() }
     func randomInUse() -> Link? { self.all().filter { $0.isCarried && $0.isInUse }.randomElement() }
     func all() -> [Link] { self.state.withLock { Array($0.links.values) } }
+
+    func set(_ trap: Proxy.Trap) { self.state.withLock { $0.trap = trap } }
+    var isTrapSprung: Bool { self.state.withLock { $0.trap == nil } }
+
+    /// The trap that these bytes of a client spring, which is set no longer.
+    func trap(sprungBy bytes: ByteBuffer) -> Proxy.Trap? {
+        self.state.withLock { state in
+            guard let trap = state.trap, trap.isSprung(by: bytes) else { return nil }
+            state.trap = nil
+            return trap
+        }
+    }
 
     func stall(_ link: Link) {
         link.stall()
@@ -124,6 +164,8 @@ private final class Link: Sendable {
         case carried
         case cutAfter(Int)
         case stalled
+        /// When something has come from the server.
+        case endsWithAnswer(Proxy.Trap.Deed)
     }
 
     private struct Times {
@@ -159,6 +201,11 @@ private final class Link: Sendable {
         self.times.withLock { $0.stalled = .now }
     }
 
+    /// What is to be done now that something comes from the server; nil for nothing.
+    func endsWithAnswer() -> Proxy.Trap.Deed? {
+        self.fate.withLock { if case .endsWithAnswer(let deed) = $0 { deed } else { nil } }
+    }
+
     func clientClosed() {
         self.times.withLock { times in
             times.closed = times.stalled.map { (ContinuousClock.now - $0) / .seconds(1) }
@@ -181,6 +228,7 @@ private final class Link: Sendable {
                 fate = .cutAfter(left - count)
                 return (count, false)
             case .cutAfter(let left): return (left, true)
+            case .endsWithAnswer: return (count, false)
             }
         }
     }
@@ -192,16 +240,43 @@ private final class Carrier: ChannelInboundHandler, Sendable {
 
     private let peer: any Channel
     private let link: Link
+    private let links: Links
+    private let isFromClient: Bool
 
-    init(to peer: any Channel, _ link: Link) {
+    init(to peer: any Channel, _ link: Link, _ links: Links, isFromClient: Bool) {
         self.peer = peer
         self.link = link
+        self.links = links
+        self.isFromClient = isFromClient
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         var bytes = Self.unwrapInboundIn(data)
+        if self.isFromClient {
+            if self.link.isCarried, let trap = self.links.trap(sprungBy: bytes) { return self.fall(into: trap, bytes) }
+        } else if let deed = self.link.endsWithAnswer() {
+            return self.end(deed, after: self.peer.writeAndFlush(bytes))
+        }
         let (count, isEnd) = self.link.pass(bytes.readableBytes)
         let written = bytes.readSlice(length: count).map { self.peer.writeAndFlush($0) }
-        if isEnd { (written ?? context.eventLoop.makeSucceededVoidFuture()).whenComplete { _ in self.link.cut() } }
+        if isEnd { self.end(.cut, after: written) }
+    }
+
+    private func fall(into trap: Proxy.Trap, _ bytes: ByteBuffer) {
+        switch trap.point {
+        case .before: self.end(trap.deed, after: nil)
+        case .during: self.end(trap.deed, after: self.peer.writeAndFlush(bytes))
+        case .after:
+            self.link.fate.withLock { $0 = .endsWithAnswer(trap.deed) }
+            self.peer.writeAndFlush(bytes, promise: nil)
+        }
+    }
+
+    /// Ends the connection once what was written has gone out.
+    private func end(_ deed: Proxy.Trap.Deed, after written: EventLoopFuture<Void>?) {
+        switch deed {
+        case .stall: self.links.stall(self.link)
+        case .cut: (written ?? self.peer.eventLoop.makeSucceededVoidFuture()).whenComplete { _ in self.link.cut() }
+        }
     }
 }
