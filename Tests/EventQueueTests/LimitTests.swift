@@ -197,7 +197,46 @@ struct LimitTests {
         }
     }
 
-    @Test("what they hold back ends at its deadline")
+    @Test("what they would hold back beyond its deadline fails early, in the order in which events start")
+    func early() async throws {
+        try await TestCluster.withDatabase { database in
+            let connection = try await database.connect()
+            let queue = Operator(connection, actor: "a", via: "test")
+            try await queue.limit("node", running: nil, perSecond: 2)
+            let ids = try await connection.enqueue((0..<40).map { _ in .sample(timeLeft: .seconds(10)) }, ingress: 1)
+            try await connection.enqueue([.sample(node: "other")], ingress: 1)
+            let full = "tokens = 0, refilled_at = clock_timestamp()"
+            try await connection.query("update rejoinder.node_limit set \(full) returning 1::text")
+            // Two a second for ten seconds, a little of which is over.
+            let expired = try await connection.recover()[2]
+            #expect((20...22).contains(expired), "\(expired)")
+            let first = try await connection.query(
+                "select min(place)::text from rejoinder.event where state = 'expired'"
+            )
+            let oldest = try await connection.query(
+                "select place::text from rejoinder.event where id = '\(ids[39 - Int(expired) + 1])'"
+            )
+            #expect(first == oldest)
+
+            // Once the newest start first, it is the oldest that fail.
+            try await connection.query(
+                """
+                update rejoinder.live
+                   set enqueued_at = clock_timestamp() - interval '10 s', deadline = clock_timestamp() + interval '5 s'
+                 where node = 'node' returning 1::text
+                """
+            )
+            try await connection.query("update rejoinder.node_limit set \(full) returning 1::text")
+            let later = try await connection.recover()[2]
+            #expect((8...11).contains(later), "\(later)")
+            #expect(
+                try await connection.query("select state::text from rejoinder.event where id = '\(ids[0])'")
+                    == [["expired"]]
+            )
+        }
+    }
+
+    @Test("what they hold back is told in time, at its deadline at the latest")
     func deadline() async throws {
         try await Rig.run { rig in
             let queue = Operator(try await rig.database.connect(), actor: "a", via: "test")

@@ -10,6 +10,7 @@ struct ViewTests {
     private static let inner: Set = [
         "lock_class", "channel", "commit_durably", "nodes_served", "give_up", "bury", "expire",
         "without", "note", "refuse_paused", "put_back", "tell_ingresses", "ensure_node", "refilled", "claim_limited",
+        "held_back_too_long",
         "idle_lane", "is_covered", "grant_of",
     ]
 

@@ -167,7 +167,7 @@ begin
     end loop;
 end $$;
 
--- Marks expired what can't be answered in time any more, and what a live worker has not let go of 2 s past its deadline.
+-- Marks expired what can't be answered in time any more, what a limit holds back for too long, and what a live worker has not let go of 2 s past its deadline.
 create function rejoinder.expire(after bigint) returns integer
 language plpgsql
 set enable_seqscan = off
@@ -196,6 +196,10 @@ begin
              limit 10000
                for update skip locked
          ) as late
+    );
+    overdue := overdue || array(
+        select l.id from rejoinder.live as l where l.id = any (rejoinder.held_back_too_long()) and l.worker is null
+           for update skip locked
     );
     if overdue = '{}' then
         return 0;

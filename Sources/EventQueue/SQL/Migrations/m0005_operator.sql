@@ -270,6 +270,32 @@ language sql immutable parallel safe as $$
     select least(greatest(1, per_second), tokens + greatest(0, date_part('epoch', now_is - since)) * per_second)
 $$;
 
+-- The queued events that a limit a second won't let start before their deadlines, in the order in which they start now: their
+-- callers need not wait for that.
+create function rejoinder.held_back_too_long() returns uuid[]
+language plpgsql stable as $$
+#variable_conflict use_column
+declare
+    started constant timestamptz := clock_timestamp();
+begin
+    return array(
+        select held.id
+          from rejoinder.node_limit as b
+          join rejoinder.node as n on n.name = b.node and n.paused_at is null
+         cross join lateral (
+            select l.id, l.deadline, row_number() over (order by l.place) as from_oldest,
+                   row_number() over (order by l.place desc) as from_newest,
+                   bool_or(started - l.enqueued_at > (l.deadline - l.enqueued_at) / 3) over () as is_late
+              from rejoinder.live as l
+             where l.node = b.node and l.worker is null
+         ) as held
+         where b.max_per_second is not null
+           and case when held.is_late then held.from_newest else held.from_oldest end
+               > rejoinder.refilled(b.tokens, b.max_per_second, b.refilled_at, started)
+                 + greatest(0, date_part('epoch', held.deadline - n.takes - started)) * b.max_per_second
+    );
+end $$;
+
 -- The part of claim() for nodes with a limit: adds what their limits allow to the rows that it has found of others, and keeps
 -- the "max" of oldest place. Holds the rows of these limits until the claim has committed, so that claims of one node are
 -- counted one after the other. What runs is counted in "live", where a lost worker's events are given up: no count can leak.
