@@ -228,16 +228,16 @@ struct RoleTests {
             )
             #expect(
                 asCaller.flatMap(\.self) == [
-                    "advice", "answer_and_settle", "channel", "enqueue_and_wake", "id_at", "record",
+                    "advice", "answer_and_settle", "channel", "enqueue_and_wake", "id_at",
                 ]
             )
         }
     }
 
-    @Test("small functions are inlined, for a role as well", arguments: ["rejoinder_worker"])
-    func inlined(_ role: String) async throws {
+    @Test("small functions are inlined")
+    func inlined() async throws {
         try await TestCluster.withDatabase { database in
-            let connection = try await database.asMember(of: role).connect()
+            let connection = try await database.connect()
             let plan = try await connection.query(
                 """
                 explain (verbose)

@@ -2,7 +2,7 @@
 -- clients. Rules that hold throughout this schema:
 -- * No transaction that notifies waits for the disk: NOTIFY holds a cluster-wide lock until its commit has flushed.
 --   So functions that notify commit asynchronously, except for an operator's, which are rare.
--- * Only answer() must be durable, and the claim of an at-most-once event. What another commit may lose in a crash of
+-- * Only store() must be durable, and the claim of an at-most-once event. What another commit may lose in a crash of
 --   the database, the ingress enqueues again.
 -- * No function in language sql that isn't inlined: PostgreSQL before 18 parses and plans it anew at each call.
 -- * The plans of the hot functions never depend on statistics: the table grows faster than it is analysed. So rows of "live"
@@ -36,11 +36,13 @@ select 'rejoinder_' || process::text $$;
 -- How this transaction commits. A session's own stronger setting (remote_apply) is left alone.
 create function rejoinder.commit_durably(durably boolean) returns void
 language plpgsql as $$
+declare
+    nothing text;
 begin
     if not durably then
-        perform set_config('synchronous_commit', 'off', true);
+        nothing := set_config('synchronous_commit', 'off', true);
     elsif current_setting('synchronous_commit') = 'off' then
-        perform set_config('synchronous_commit', 'on', true);
+        nothing := set_config('synchronous_commit', 'on', true);
     end if;
 end $$;
 
@@ -247,10 +249,13 @@ create function rejoinder.tell(ingresses integer[], records text[]) returns void
 language plpgsql as $$
 #variable_conflict use_column
 declare
+    first constant integer := ingresses[1];
     told record;
+    nothing text;
 begin
-    if cardinality(records) = 1 then
-        perform pg_notify(rejoinder.channel(ingresses[1]), 'done' || records[1]) where ingresses[1] is not null;
+    -- Mostly they are for one, and short.
+    if first is not null and array_remove(ingresses, first) = '{}' and octet_length(array_to_string(records, '')) <= 7900 then
+        nothing := pg_notify(rejoinder.channel(first), 'done' || array_to_string(records, ''));
         return;
     end if;
     for told in

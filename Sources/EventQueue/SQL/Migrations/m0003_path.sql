@@ -1,7 +1,11 @@
 -- The path of an event: enqueue, claim, answer, results; and off the path: revive, held, release, abandon, replied.
 --
--- Where many arrays are unnested for each trip, that is done in a select list, which hands on a row at a time: in the from
--- clause each array is first copied to a store of its own, 16 KiB that come and go. (answer() of six events: 185 us, 217 so.)
+-- What runs for each trip is written to start the executor seldom, and to keep little:
+-- * A function's result is assigned ("nothing := ...") where one would perform it: a simple expression takes no executor.
+-- * Where many arrays are unnested, that is done in a select list, which hands on a row at a time: in the from clause each array
+--   is first copied to a store of its own, 16 KiB that come and go.
+-- * store() hands on arrays, not rows.
+-- All of it took the outcomes of six events from 217 to 162 us.
 
 -- How a worker is told of an event that has been claimed for it: 'grant', then lane, id, place, milliseconds left and the
 -- lengths in bytes of endpoint, node and trace, each after a space; and after a colon these three and the payload.
@@ -34,8 +38,9 @@ as $$
 declare
     started constant timestamptz := clock_timestamp();
     granted integer;
+    nothing text;
 begin
-    perform set_config('synchronous_commit', 'off', true);
+    nothing := set_config('synchronous_commit', 'off', true);
     -- Those that a lane is found for are known.
     if lane.id is null and exists (
         select from unnest(nodes) as called (name)
@@ -86,17 +91,18 @@ create procedure rejoinder.enqueue_and_wake(
 language plpgsql as $$
 declare
     lane rejoinder.lane;
+    nothing text;
 begin
     if cardinality(ids) <= 16 then
         lane := rejoinder.idle_lane(nodes, time_left, endpoints, payloads);
         if lane.id is not null then
-            perform rejoinder.enqueue(ingress, ids, endpoints, nodes, time_left, payloads, ago, traces, lane);
+            nothing := rejoinder.enqueue(ingress, ids, endpoints, nodes, time_left, payloads, ago, traces, lane);
             return;
         end if;
     end if;
-    perform rejoinder.enqueue(ingress, ids, endpoints, nodes, time_left, payloads, ago, traces);
+    nothing := rejoinder.enqueue(ingress, ids, endpoints, nodes, time_left, payloads, ago, traces);
     commit;
-    perform rejoinder.wake(array(select distinct n from unnest(nodes) as n));
+    nothing := rejoinder.wake(array(select distinct n from unnest(nodes) as n));
 end $$;
 
 -- Takes up to "max" queued events of these nodes (null: of any, but for "excluding"), oldest first, each for one claimer
@@ -247,16 +253,14 @@ begin
 end $$;
 
 -- Stores a batch of outcomes: 'answered' with its answer, 'failed' (no further attempt), 'retry' (queued again while
--- attempts and time are left, else failed; cancelled where its ingress is lost, so that nobody waits for it) or 'expired'. It accepts those whose claim is still the current one, and
--- returns them with the state that they have now, and the answer that was stored; "limited" is the node, where that has a
--- limit, which may let another start, and "waited" how many milliseconds it was in the queue, up to that attempt. Durable; the
--- worker then calls settle() on a transaction of its own, and wake() for what was queued again or may start. "ago" is how many
--- microseconds ago each handler ended, "ran" how many it took; for those who look.
-create function rejoinder.answer(
+-- attempts and time are left, else failed; cancelled where its ingress is lost, so that nobody waits for it) or 'expired'. It
+-- takes those whose claim is still the current one: "accepted", with the "states" that they have now. Of those that have come to
+-- an end, "ingresses" and "records" are whom to tell what; "limited" are their nodes that have a limit, which may let another
+-- start. Durable. "ago" is how many microseconds ago each handler ended, "ran" how many it took; for those who look.
+create function rejoinder.store(
     worker integer, ids uuid[], places bigint[], outcomes text[], answers json[], codes text[], errors text[],
-    ago integer[] default null, ran integer[] default null
-) returns table (
-    id uuid, state rejoinder.state, attempt smallint, ingress integer, answer json, limited text, waited integer
+    ago integer[], ran integer[],
+    out accepted uuid[], out states text[], out ingresses integer[], out records text[], out limited text[]
 )
 language plpgsql
 set enable_seqscan = off
@@ -268,54 +272,81 @@ as $$
 #variable_conflict use_column
 declare
     finished constant timestamptz := clock_timestamp();
+    nothing text;
     lost integer[];
+    again uuid[];
 begin
-    perform rejoinder.commit_durably(true);
+    nothing := rejoinder.commit_durably(true);
     if 'retry' = any (outcomes) then
         lost := array(select p.id from rejoinder.process as p where p.role = 'ingress' and p.stopped_at is not null);
-        return query
-        update rejoinder.live as l
-           set place = nextval('rejoinder.place'),
-               worker = null,
-               claimed_at = null,
-               code = o.code,
-               error = o.error
-          from unnest(ids, places, outcomes, codes, errors) as o (id, place, outcome, code, error)
-         where o.outcome = 'retry'
-           and l.id = any (array[o.id])
-           and l.place is not distinct from o.place
-           and l.worker = answer.worker
-           and l.attempt < l.max_attempts
-           and l.deadline > finished
-           and (l.ingress = any (lost)) is not true
-        returning l.id, 'queued'::rejoinder.state, l.attempt, l.ingress, null::json, null, null::integer;
+        with queued as (
+            update rejoinder.live as l
+               set place = nextval('rejoinder.place'),
+                   worker = null,
+                   claimed_at = null,
+                   code = o.code,
+                   error = o.error
+              from unnest(ids, places, outcomes, codes, errors) as o (id, place, outcome, code, error)
+             where o.outcome = 'retry'
+               and l.id = any (array[o.id])
+               and l.place is not distinct from o.place
+               and l.worker = store.worker
+               and l.attempt < l.max_attempts
+               and l.deadline > finished
+               and (l.ingress = any (lost)) is not true
+            returning l.id
+        )
+        select array_agg(queued.id) into again from queued;
     end if;
-    return query
     with ended as (
         delete from rejoinder.live as l
          using (
             select unnest(ids) as id, unnest(places) as place, unnest(outcomes) as outcome, unnest(answers) as answer,
                    unnest(codes) as code, unnest(errors) as error, unnest(ago) as ago, unnest(ran) as ran
          ) as o
-         where l.id = any (array[o.id]) and l.place is not distinct from o.place and l.worker = answer.worker
+         where l.id = any (array[o.id]) and l.place is not distinct from o.place and l.worker = store.worker
         returning l.id, l.place, o.outcome, l.attempt, l.ingress, l.enqueued_at, l.claimed_at, l.node, o.code, o.error, o.answer,
                   o.ago, o.ran, o.outcome = 'retry' and l.attempt < l.max_attempts and l.ingress = any (lost) as is_orphan
+    ), stored as (
+        insert into rejoinder.outcome (
+            id, place, state, attempt, ingress, worker, enqueued_at, claimed_at, handled_at, finished_at, handler_ms, node, code,
+            error, answer
+        )
+        select e.id, e.place,
+               case when e.is_orphan then 'cancelled' when e.outcome = 'retry' then 'failed' else e.outcome end::rejoinder.state,
+               e.attempt, e.ingress, store.worker, e.enqueued_at, e.claimed_at, finished - e.ago * interval '1 microsecond',
+               finished, e.ran / 1000.0::real, e.node, case when e.is_orphan then 'ingress_lost' else e.code end, e.error, e.answer
+          from ended as e
+        returning outcome.id, outcome.state, outcome.ingress, outcome.node,
+                  rejoinder.record(
+                      outcome.id, outcome.attempt,
+                      (date_part('epoch', outcome.claimed_at - outcome.enqueued_at) * 1000)::integer, outcome.answer
+                  ) as record
     )
-    insert into rejoinder.outcome (
-        id, place, state, attempt, ingress, worker, enqueued_at, claimed_at, handled_at, finished_at, handler_ms, node, code,
-        error, answer
-    )
-    select e.id, e.place,
-           case when e.is_orphan then 'cancelled' when e.outcome = 'retry' then 'failed' else e.outcome end::rejoinder.state,
-           e.attempt, e.ingress, answer.worker, e.enqueued_at, e.claimed_at, finished - e.ago * interval '1 microsecond',
-           finished, e.ran / 1000.0::real, e.node, case when e.is_orphan then 'ingress_lost' else e.code end, e.error, e.answer
-      from ended as e
-    returning outcome.id, outcome.state, outcome.attempt, outcome.ingress, outcome.answer,
-              case when outcome.node = any (array(select b.node from rejoinder.node_limit as b)) then outcome.node end,
-              (date_part('epoch', outcome.claimed_at - outcome.enqueued_at) * 1000)::integer;
+    select array_agg(s.id), array_agg(s.state::text), array_agg(s.ingress), array_agg(s.record),
+           array_agg(s.node) filter (where s.node = any (array(select b.node from rejoinder.node_limit as b)))
+      into accepted, states, ingresses, records, limited
+      from stored as s;
+    if again is not null then
+        accepted := accepted || again;
+        states := states || array_fill('queued'::text, array[cardinality(again)]);
+    end if;
 end $$;
 
--- What a worker calls: answer(), and when that is on the disk what settle() does, in one round trip and one statement.
+-- The same for those who call settle() and wake() themselves: which were accepted, and the state that each has now.
+create function rejoinder.answer(
+    worker integer, ids uuid[], places bigint[], outcomes text[], answers json[], codes text[], errors text[],
+    ago integer[] default null, ran integer[] default null
+) returns table (id uuid, state rejoinder.state)
+language plpgsql as $$
+begin
+    return query
+        select a.id, a.state::rejoinder.state
+          from rejoinder.store(worker, ids, places, outcomes, answers, codes, errors, ago, ran) as s
+         cross join unnest(s.accepted, s.states) as a (id, state);
+end $$;
+
+-- What a worker calls: store(), and when that is on the disk what settle() does, in one round trip and one statement.
 -- "accepted" and "states" come back: the events whose outcomes were taken, with the states that they have now; and
 -- "waited", the share of the time until all was on the disk that the commit took, in per cent.
 create procedure rejoinder.answer_and_settle(
@@ -326,25 +357,21 @@ language plpgsql as $$
 #variable_conflict use_column
 declare
     started constant timestamptz := clock_timestamp();
+    stored record;
     answered timestamptz;
-    ingresses integer[];
-    records text[];
-    limited text[];
+    nothing text;
 begin
-    select array_agg(a.id), array_agg(a.state::text),
-           array_agg(a.ingress) filter (where a.state <> 'queued'),
-           array_agg(rejoinder.record(a.id, a.attempt, a.waited, a.answer)) filter (where a.state <> 'queued'),
-           array_agg(distinct a.limited) filter (where a.limited is not null)
-      into accepted, states, ingresses, records, limited
-      from rejoinder.answer(worker, ids, places, outcomes, answers, codes, errors, ago, ran) as a;
+    stored := rejoinder.store(worker, ids, places, outcomes, answers, codes, errors, ago, ran);
+    accepted := stored.accepted;
+    states := stored.states;
     answered := clock_timestamp();
     commit;
     waited := 100 * date_part('epoch', clock_timestamp() - answered)
         / greatest(date_part('epoch', clock_timestamp() - started), 0.000001);
-    perform set_config('synchronous_commit', 'off', true);
-    perform rejoinder.tell(ingresses, records);
-    if limited is not null then
-        perform rejoinder.wake(limited);
+    nothing := set_config('synchronous_commit', 'off', true);
+    nothing := rejoinder.tell(stored.ingresses, stored.records);
+    if stored.limited is not null then
+        nothing := rejoinder.wake(array(select distinct n from unnest(stored.limited) as n));
     end if;
 end $$;
 

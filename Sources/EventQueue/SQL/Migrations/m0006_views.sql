@@ -425,12 +425,13 @@ comment on function rejoinder.claim is 'Takes queued events for a worker, oldest
 comment on function rejoinder.wake is 'Wakes idle workers for these nodes, unless an awake one will take them.';
 comment on function rejoinder.pass_on is 'A full lane wakes another for what it leaves in the queue.';
 comment on function rejoinder.attend is 'Says that a lane is eager, idle or full.';
-comment on function rejoinder.answer is 'Stores a batch of outcomes; accepts those whose claim is still the current one.';
+comment on function rejoinder.store is 'Stores a batch of outcomes; accepts those whose claim is still the current one.';
+comment on function rejoinder.answer is 'store(), for those who call settle() themselves.';
 comment on procedure rejoinder.enqueue_and_wake is 'enqueue(), and when that has committed wake().';
-comment on procedure rejoinder.answer_and_settle is 'answer(), and when that is on the disk settle().';
+comment on procedure rejoinder.answer_and_settle is 'store(), and when that is on the disk tell().';
 comment on function rejoinder.tell is 'Notifies ingresses of what has come to an end.';
 comment on function rejoinder.record is 'What an ingress is told of an event that has come to an end.';
-comment on function rejoinder.settle is 'After answer(): tells the ingresses what has become of their events.';
+comment on function rejoinder.settle is 'After answer(), in a transaction of its own: tells the ingresses what has become of their events.';
 comment on function rejoinder.finish is 'Ends live events without an answer.';
 comment on function rejoinder.results is 'What has become of these events, as far as they have come to an end.';
 comment on function rejoinder.revive is 'Queues again what was cancelled because its ingress was taken for lost.';

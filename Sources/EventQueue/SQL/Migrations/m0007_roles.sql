@@ -18,7 +18,7 @@ declare
             "glance", "minutes", "sight"
         ],
         "rejoinder_worker": [
-            "claim", "attend", "is_covered", "pass_on", "high_water", "answer_and_settle", "answer", "record", "tell", "settle", "wake",
+            "claim", "attend", "is_covered", "pass_on", "high_water", "answer_and_settle", "store", "answer", "tell", "settle", "wake",
             "held", "release", "register", "heartbeat", "deregister", "note_incidents", "recover", "tidy", "channel", "definitions"
         ],
         "rejoinder_operator": [
