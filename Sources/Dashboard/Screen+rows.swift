@@ -42,8 +42,8 @@ extension Screen {
             self.workers = Figure.count(node.workers)
             self.lacksWorkers = node.workers == 0
             let waits = (node.oldest ?? 0) > 1000 && node.workers > 0 && !node.paused
-            let isLimited = node.maxRunning != nil || node.maxPerSecond != nil
-            (self.lacksSlots, self.isHeldBack) = (waits && !isLimited, waits && isLimited)
+            let isAtLimit = node.maxPerSecond != nil || node.maxRunning.map { node.running >= $0 } ?? false
+            (self.lacksSlots, self.isHeldBack) = (waits && !isAtLimit, waits && isAtLimit)
             self.longest = node.longest.flatMap { $0 >= 1000 ? Figure.time($0) : nil }
             self.isSlow = (node.longest ?? 0) > 10_000
             self.paused = node.paused

@@ -3,6 +3,8 @@ import RejoinderMetrics
 
 /// What is measured of all connections of the process.
 enum DatabaseMetrics {
+    static let connectionsMade = Counter(.databaseConnects, "made")
+    static let connectionsFailed = Counter(.databaseConnects, "failed")
     static let connectionsLost = Counter(.databaseConnectionsLost)
     static let roundTrips = Counter(.databaseRoundTrips)
     static let roundTripTime = Timer(.databaseRoundTripTime)
@@ -10,6 +12,7 @@ enum DatabaseMetrics {
 
     /// Makes the handles, so that what has not happened yet is shown as 0.
     static func begin() {
-        _ = (self.connectionsLost, self.roundTrips, self.roundTripTime, self.notifications)
+        _ = (self.connectionsMade, self.connectionsFailed, self.connectionsLost)
+        _ = (self.roundTrips, self.roundTripTime, self.notifications)
     }
 }

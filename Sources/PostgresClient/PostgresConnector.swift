@@ -134,8 +134,10 @@ package final class PostgresConnector: Sendable {
             self.current.withLock { $0 = $0.trying(first: host) }
             let back = self.away.withLock { $0?.refused.isEmpty ?? false ? $0.take() : nil }
             if let back { self.saysBack(since: back.since) }
+            DatabaseMetrics.connectionsMade.increment()
             return connection
         } catch {
+            DatabaseMetrics.connectionsFailed.increment()
             self.leaves(error, refusing: [])
             throw error
         }

@@ -5,7 +5,8 @@ extension Metric {
         + [connections, connectionsLimit, deadline, certificateExpiry, certificateLoadFailures, reloadFailures]
         + [queueEvents, queueOldestAge, nodeWorkers, nodePaused, workers, notificationQueue, oldestSnapshotAge]
         + [handlerDuration, slots, slotsBusy, slotsOverrun, retries]
-        + [batchEvents, databaseUp, databaseConnectionsLost, databaseRoundTrips, databaseRoundTripTime, notifications]
+        + [databaseUp, databaseConnects, databaseConnectionsLost]
+        + [batchEvents, databaseRoundTrips, databaseRoundTripTime, notifications]
         + [recoveries, expiries, cancellations, buildInfo]
 
     // MARK: Ingress
@@ -146,6 +147,12 @@ extension Metric {
         "rejoinder_database_up",
         .gauge,
         help: "1 while the process is registered with a database that does what it is asked."
+    )
+    package static let databaseConnects = Metric(
+        "rejoinder_database_connects_total",
+        .counter,
+        ["outcome"],
+        help: "Tries to connect to the database, made or failed: the first, and after each loss."
     )
     package static let databaseConnectionsLost = Metric(
         "rejoinder_database_connections_lost_total",

@@ -42,6 +42,23 @@ struct LifeTests {
         }
     }
 
+    @Test("what an operator did to it says who that was", arguments: [true, false])
+    func operators(answers: Bool) async throws {
+        try await TestCluster.withDatabase { database in
+            let connection = try await database.connect()
+            let ids = try await connection.enqueue([.sample(), .sample()], ingress: 1)
+            let id = try #require(ids.first)
+            try await connection.query("select set_config('rejoinder.actor', 'ana', false)")
+            for id in ids.reversed() {
+                let act = answers ? "answer_by_hand('\(id)', 'We call you.')" : "cancel('\(id)')"
+                try await connection.query("select rejoinder.\(act)::text")
+                try await connection.query("select set_config('rejoinder.actor', 'ben', false)")
+            }
+            let life = "select step, \"by\" from rejoinder.life('\(id)') order by at desc limit 1"
+            #expect(try await connection.query(life) == [[answers ? "answered" : "cancelled", "ben (psql)"]])
+        }
+    }
+
     @Test(
         "a traceparent is one by the specification, or none",
         arguments: [

@@ -85,6 +85,8 @@ struct MetricsTests {
                 #expect(scrape["rejoinder_database_round_trips_total"] ?? 0 > 10)
                 #expect(scrape["rejoinder_database_round_trip_seconds_count"] ?? 0 > 10)
                 #expect(scrape["rejoinder_database_connections_lost_total"] == 0)
+                #expect(scrape["rejoinder_database_connects_total", #"outcome="made""#] ?? 0 >= 2)
+                #expect(scrape["rejoinder_database_connects_total", #"outcome="failed""#] == 0)
                 #expect(scrape["process_resident_memory_bytes"] ?? 0 > 1_000_000)
                 #expect(try await Prometheus.complaints(about: scrape.text) == "")
             }

@@ -79,7 +79,19 @@ language plpgsql stable as $$
 begin
     return query
     select taken.step, taken.at, round(extract(epoch from taken.at - e.received_at)::numeric * 1000, 3)::double precision,
-           p.name || ' (' || taken.process || ')', taken.detail
+           coalesce(
+               p.name || ' (' || taken.process || ')',
+               -- An operator's doing, which is on record at that moment.
+               case when taken.number = 5 then (
+                   select a.actor || ' (' || a.via || ')'
+                     from rejoinder.audit as a
+                    where a.target = life.id::text
+                      and a.at between e.finished_at - interval '1 minute' and e.finished_at + interval '1 minute'
+                      and a.action in ('cancel', 'answer_by_hand')
+                    order by a.at desc
+                    limit 1
+               ) end
+           ), taken.detail
       from rejoinder.event as e
       left join lateral (
         select r.replied_at, r.ingress, r.status
