@@ -129,16 +129,26 @@ package struct Ingress: Sendable {
 
     private func certificateReloader(_ tls: IngressOptions.TLS) throws -> TimedCertificateReloader {
         let logger = self.logger
+        // It is tried again and again: what is wrong is said once.
+        let complaint = Mutex<String?>(nil)
         let configuration = TimedCertificateReloader.Configuration(
             refreshInterval: .seconds(5),
             certificateSource: .init(location: .file(path: tls.certificatePath), format: .pem),
             privateKeySource: .init(location: .file(path: tls.keyPath), format: .pem)
         ) { configuration in
-            configuration.onCertificateLoaded = { IngressMetrics.loaded($0.currentCertificateChain) }
+            configuration.onCertificateLoaded = {
+                complaint.withLock { $0 = nil }
+                IngressMetrics.loaded($0.currentCertificateChain)
+            }
             configuration.onCertificateLoadFailed = { failure in
                 IngressMetrics.certificateLoadFailures.increment()
                 // Which may be of several lines.
                 let error = "\(failure.error)".split(whereSeparator: \.isNewline).joined(separator: " ")
+                let isNews = complaint.withLock { complaint in
+                    defer { complaint = error }
+                    return complaint != error
+                }
+                guard isNews else { return }
                 logger.error(
                     "the certificate on disk can't be used, keeping the one in use",
                     metadata: ["error": "\(error)"]
