@@ -39,12 +39,14 @@ struct GuideTests {
         for page in pages {
             for sample in try Self.samples(page) {
                 found += 1
+                // A package of the reader's own lies beside the checkout, the one that is compiled within it.
+                let compiled = sample.map { $0.replacing(#""../rejoinder""#, with: #""../..""#) }
                 #expect(
-                    sources.contains { $0.contains(sample) },
+                    sources.contains { $0.contains(compiled) },
                     "\(page) shows what no source has:\n\(sample.joined(separator: "\n"))"
                 )
             }
         }
-        #expect(found >= 9)
+        #expect(found >= 10)
     }
 }
