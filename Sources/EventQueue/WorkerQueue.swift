@@ -83,7 +83,10 @@ package final class WorkerQueue: Sendable {
             incidents: IncidentLog(),
             logger: logger,
             busy: { state.withLock { $0.busy } },
-            onRegistered: { [signal] in signal.raise() },
+            onRegistered: { [signal] in
+                Self.logRegistration(lanes, logger)
+                signal.raise()
+            },
             onBeat: { [signal] beat in
                 let isNews = state.withLock { state in
                     state.table.spare(beat.isSpare)
@@ -158,6 +161,13 @@ package final class WorkerQueue: Sendable {
         Self.logDrain(self.logger)
         self.stop.finish()
         self.signal.raise()
+    }
+
+    /// Whom one can expect answers from.
+    private static func logRegistration(_ lanes: [LaneOptions], _ logger: Logger) {
+        let nodes = lanes.flatMap { $0.nodes ?? ["any"] }.joined(separator: ", ")
+        let slots = lanes.reduce(0) { $0 + $1.slots }
+        logger.info("registered", metadata: ["nodes": "\(nodes)", "slots": .stringConvertible(slots)])
     }
 
     private static func logDrain(_ logger: Logger) {

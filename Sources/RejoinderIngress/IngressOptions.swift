@@ -25,7 +25,8 @@ package struct IngressOptions: Sendable {
     package var headTimeout = Duration.seconds(10)
     package var bodyTimeout = Duration.seconds(10)
     package var idleTimeout = Duration.seconds(75)
-    package var connections = 10_000
+    /// More than may wait: a call too many is told so, where a connection too many waits to be accepted.
+    package var connections = 15_000
     package var queue = IngressQueue.Limits()
 
     package init(endpoints: [Endpoint]) {

@@ -43,6 +43,7 @@ struct DevCommand: AsyncParsableCommand {
             var environment = ProcessInfo.processInfo.environment
             environment["REJOINDER_SECRET"] = environment["REJOINDER_SECRET"] ?? "test"
             let token = IngressSettings.operatorToken.variable
+            let isOurToken = environment[token] == nil
             environment[token] = environment[token] ?? "test"
             let (reader, file) = try self.flags.read(environment: environment)
             let options = try self.flags.options(reader, file, environment: environment)
@@ -52,10 +53,12 @@ struct DevCommand: AsyncParsableCommand {
             let postgres = LocalPostgres(directory: self.directory, exitAction: .stop)
             try await postgres.start()
             do {
-                try await self.serve(postgres, (options, dashboard), environment, logger)
+                let hint = isOurToken ? " (to act, sign in with the token test)" : ""
+                try await self.serve(postgres, (options, dashboard, hint), environment, logger)
             } catch {
                 try await postgres.stop()
-                throw error
+                guard let why = await PortCheck(options).explanation(of: error) else { throw error }
+                throw Refusal(why)
             }
             try await postgres.stop()
         }
@@ -63,7 +66,7 @@ struct DevCommand: AsyncParsableCommand {
 
     private func serve(
         _ postgres: LocalPostgres,
-        _ options: (ingress: IngressOptions, dashboard: DashboardOptions),
+        _ options: (ingress: IngressOptions, dashboard: DashboardOptions, hint: String),
         _ environment: [String: String],
         _ logger: Logger
     ) async throws {
@@ -75,7 +78,7 @@ struct DevCommand: AsyncParsableCommand {
             try await Schema($0).migrate()
             for role in [QueueRole.ingress, .worker] { try await Self.makeLogin(role, on: $0) }
         }
-        StandardOutput.print("DATABASE_URL=\(url)")
+        StandardOutput.print("DATABASE_URL='\(url)'")
 
         // As in production: neither may do more than its job.
         let member = PostgresConfiguration(
@@ -95,7 +98,7 @@ struct DevCommand: AsyncParsableCommand {
             StandardOutput.print(
                 """
                 calls:     http://127.0.0.1:\(port)\(options.ingress.endpoints.first?.path ?? "")
-                dashboard: http://127.0.0.1:\(adminPort)/
+                dashboard: http://127.0.0.1:\(adminPort)/\(options.hint)
                 health:    http://127.0.0.1:\(adminPort)/health/ready
                 metrics:   \(pages.joined(separator: " "))
                 queue:     psql '\(url)' -c 'select * from rejoinder.overview'

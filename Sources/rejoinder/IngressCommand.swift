@@ -83,7 +83,7 @@ struct IngressCommand: AsyncParsableCommand {
             if let traces { besides.insert(traces, at: 0) }
             // Beside the work, which it never holds up.
             async let examination: Void = Examination(database, logger: logger).log()
-            try await Self.run(ingress, besides, logger)
+            try await Self.run(ingress, besides, options, logger)
             await examination
         }
     }
@@ -104,6 +104,7 @@ struct IngressCommand: AsyncParsableCommand {
     private static func run(
         _ ingress: Ingress,
         _ besides: [any Service],
+        _ options: IngressOptions,
         _ logger: Logger
     ) async throws {
         OpenFiles.allowAsManyAsPossible()
@@ -122,7 +123,8 @@ struct IngressCommand: AsyncParsableCommand {
         do {
             try await ServiceGroup(configuration: configuration).run()
         } catch {
-            StandardError.print("rejoinder: the ingress stopped: \(error)")
+            let why = await PortCheck(options).explanation(of: error)
+            StandardError.print("rejoinder: \(why ?? "the ingress stopped: \(error)")")
             throw ExitCode(1)
         }
     }

@@ -69,9 +69,9 @@ enum IngressSettings {
     )
     static let limitConnections = Setting.integer(
         "limit.connections",
-        help: "Most open connections. Default: 10000.",
+        help: "Most open connections. Default: 15000.",
         in: 1...1_000_000,
-        default: 10_000
+        default: 15_000
     )
     static let limitCalls = Setting.integer(
         "limit.calls",

@@ -24,10 +24,13 @@ struct WorkerProcess: Service {
 
     func run() async throws {
         await cancelWhenGracefulShutdown {
+            var pause = Duration.seconds(1)
             while !Task.isCancelled {
+                let start = ContinuousClock.now
                 await self.runOnce()
-                // A worker that can't start is tried again, at a pace that one can read.
-                try? await Task.sleep(for: .seconds(1))
+                // One that can't start, or isn't built, is tried again at a pace that one can read.
+                pause = .now - start > .seconds(20) ? .seconds(1) : min(pause * 2, .seconds(8))
+                try? await Task.sleep(for: pause)
             }
         }
     }

@@ -24,7 +24,8 @@ final class CancellationTests: Sendable {
 
     @Test("at the deadline, and not tried again")
     func deadline() async {
-        var test = HandlerTest(Handlers { self.waiting() })
+        let handlers = Handlers { self.waiting() }
+        var test = HandlerTest(handlers)
         test.timeLeft = .milliseconds(50)
         let result = await test.result(of: .sample(node: "slow"))
         #expect(result.botBreak?.code == .noReply)

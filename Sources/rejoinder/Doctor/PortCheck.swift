@@ -3,6 +3,8 @@ import Doctor
 import NIOCore
 import NIOHTTP1
 import NIOPosix
+import RejoinderIngress
+import Settings
 
 #if canImport(Glibc)
 import Glibc
@@ -19,6 +21,15 @@ struct PortCheck {
     let http: (host: String, port: Int)
     let admin: (host: String, port: Int)
 
+    init(http: (host: String, port: Int), admin: (host: String, port: Int)) {
+        self.http = http
+        self.admin = admin
+    }
+
+    init(_ options: IngressOptions) {
+        self.init(http: (options.host, options.port), admin: (options.adminHost, options.adminPort))
+    }
+
     func findings() async -> [Finding] {
         let errors = [await self.error(self.http), await self.error(self.admin)]
         if errors == [nil, nil] { return [Finding(Self.name, .ok, "both are free")] }
@@ -26,6 +37,19 @@ struct PortCheck {
         return zip([self.http, self.admin], errors).compactMap { place, error in
             error.map { Self.finding(place, $0) }
         }
+    }
+
+    /// Why an ingress that was to listen there could not, in one line; nil where it is not that.
+    func explanation(of failure: any Error) async -> String? {
+        guard failure is IOError || failure is SocketAddressError else { return nil }
+        for (place, setting) in [(self.http, IngressSettings.httpPort), (self.admin, IngressSettings.adminPort)] {
+            guard let error = await self.error(place) else { continue }
+            let reason =
+                error == EADDRINUSE ? "is in use" : error == EACCES ? "is not for this user" : "can't be listened on"
+            return
+                "port \(place.host):\(place.port) \(reason), choose another: \(setting.option) or \(setting.variable)"
+        }
+        return nil
     }
 
     private static func finding(_ place: (host: String, port: Int), _ error: CInt) -> Finding {

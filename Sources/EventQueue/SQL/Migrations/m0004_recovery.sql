@@ -198,7 +198,9 @@ begin
          ) as late
     );
     overdue := overdue || array(
-        select l.id from rejoinder.live as l where l.id = any (rejoinder.held_back_too_long()) and l.worker is null
+        select l.id
+          from rejoinder.live as l
+         where l.id = any (rejoinder.held_back_too_long()) and l.worker is null and l.id <> all (overdue)
            for update skip locked
     );
     if overdue = '{}' then

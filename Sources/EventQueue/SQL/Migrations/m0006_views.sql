@@ -478,9 +478,11 @@ select what, name, explanation
          where c.relnamespace = 'rejoinder'::regnamespace and c.relkind in ('v', 'r', 'p')
         union all
         select 3, case p.prokind when 'p' then 'procedure' else 'function' end,
-               p.proname || '(' || pg_get_function_identity_arguments(p.oid) || ')',
+               -- The long ones are no operator's; \df has them.
+               p.proname || '(' || case when length(a.arguments) > 90 then '…' else a.arguments end || ')',
                obj_description(p.oid, 'pg_proc')
           from pg_proc as p
+         cross join lateral (select pg_get_function_identity_arguments(p.oid) as arguments) as a
          where p.pronamespace = 'rejoinder'::regnamespace
        ) as entry
  where explanation is not null
