@@ -16,11 +16,7 @@ extension Scenario {
         title: "kill -9 of an ingress: its queued events are cancelled, the other notices nothing",
         workers: 1,
         slots: 4,
-        signs: [
-            .isSilent,
-            .rises(.cancellations, ["reason=\"ingress_lost\""]),
-            .isShown("process <code>ingress_lost</code>"),
-        ]
+        signs: Self.signsOfLoss
     ) { arena, isShort in
         // Four slots of 200 ms: 20 a second; what waits is cancelled when its ingress dies.
         // A server that has just started gives its clients more time to come back.
@@ -68,16 +64,18 @@ extension Scenario {
         return findings
     }
 
+    private static let signsOfLoss: [Sign] = [
+        .isSilent,
+        .rises(.cancellations, ["reason=\"ingress_lost\""]),
+        .isShown("process <code>ingress_lost</code>"),
+    ]
+
     static let stoppedIngress = Scenario(
         name: "stopped-ingress",
         title: "SIGSTOP of an ingress for 8 s: its queued events are cancelled, and queued again when it is back",
         workers: 1,
         slots: 4,
-        signs: [
-            .isSilent,
-            .rises(.cancellations, ["reason=\"ingress_lost\""]),
-            .isShown("process <code>ingress_lost</code>"),
-        ]
+        signs: Self.signsOfLoss
     ) { arena, _ in
         // Four slots of 200 ms: 20 a second, of the 240 that come in two seconds.
         async let load = arena.load(120, seconds: 2, milliseconds: 200, targets: [0])
