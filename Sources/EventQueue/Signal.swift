@@ -23,9 +23,12 @@ package final class Signal: Sendable {
     }
 
     /// Returns when it has been raised since the last time, or the task is cancelled.
-    package func wait() async {
+    ///
+    /// The closure captures the caller's isolation; without, it would run elsewhere, and come back.
+    package func wait(isolation: isolated (any Actor)? = #isolation) async {
         await withTaskCancellationHandler {
-            await withCheckedContinuation { continuation in
+            _ = isolation
+            await withCheckedContinuation(isolation: isolation) { continuation in
                 let mustWait = self.state.withLock { state in
                     guard !state.isRaised, !Task.isCancelled else {
                         state.isRaised = false

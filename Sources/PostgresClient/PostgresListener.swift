@@ -60,7 +60,7 @@ package struct PostgresListener: Sendable {
             }
         )
         await withDiscardingTaskGroup { group in
-            group.addTask {
+            group.addTask(executorPreference: connection.thread) {
                 await body(connection)
                 await connection.close()
             }

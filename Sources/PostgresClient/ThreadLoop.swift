@@ -60,6 +60,12 @@ final class ThreadLoop: Sendable {
         let onInput: @Sendable () -> Bool
     }
 
+    /// The one whose jobs these are, in both its forms: as the actor's, and as that of tasks that prefer it.
+    struct Executors {
+        let serial: UnownedSerialExecutor
+        let task: UnownedTaskExecutor
+    }
+
     private let state = Mutex(State())
     private let watched = Mutex<Watch?>(nil)
     private let thread = Mutex<pthread_t?>(nil)
@@ -98,11 +104,11 @@ final class ThreadLoop: Sendable {
     }
 
     /// A serial queue gets a thread, which it has for as long as its block runs.
-    func start(_ executor: UnownedSerialExecutor, generation: Int = 0) {
-        DispatchQueue(label: self.label).async { self.run(executor, generation) }
+    func start(_ executors: Executors, generation: Int = 0) {
+        DispatchQueue(label: self.label).async { self.run(executors, generation) }
     }
 
-    private func run(_ executor: UnownedSerialExecutor, _ generation: Int) {
+    private func run(_ executors: Executors, _ generation: Int) {
         self.thread.withLock { $0 = pthread_self() }
         while true {
             let (jobs, isIdle, isStopped) = self.state.withLock { state in
@@ -111,12 +117,12 @@ final class ThreadLoop: Sendable {
                 defer { state.jobs.removeAll(keepingCapacity: true) }
                 return (state.jobs, isIdle, state.isStopped)
             }
-            for job in jobs { job.runSynchronously(on: executor) }
+            for job in jobs { job.runSynchronously(isolatedTo: executors.serial, taskExecutor: executors.task) }
             if isIdle {
                 if isStopped { return }
                 self.sleep()
             } else {
-                guard self.giveTurn(executor, generation) else { return }
+                guard self.giveTurn(executors, generation) else { return }
             }
         }
     }
@@ -124,12 +130,12 @@ final class ThreadLoop: Sendable {
     /// Runs what the thread is lent to, until there is no more of it or the turn is over.
     ///
     /// - Returns: false when the thread is no longer the loop's, which has gone on with another.
-    private func giveTurn(_ executor: UnownedSerialExecutor, _ generation: Int) -> Bool {
+    private func giveTurn(_ executors: Executors, _ generation: Int) -> Bool {
         var end: ContinuousClock.Instant?
         while true {
             switch self.state.withLock({ $0.next(generation, until: &end) }) {
             case .work(let work, let isSupervised):
-                if !isSupervised { self.superviseLater(executor) }
+                if !isSupervised { self.superviseLater(executors) }
                 work()
             case .over(let waiting):
                 for continuation in waiting { continuation.resume() }
@@ -140,14 +146,14 @@ final class ThreadLoop: Sendable {
         }
     }
 
-    private func superviseLater(_ executor: UnownedSerialExecutor) {
+    private func superviseLater(_ executors: Executors) {
         let patience = DispatchTimeInterval.milliseconds(Int(ConnectionThread.patience / .milliseconds(1)))
         // Not on the threads of Swift's tasks, which a program may block.
-        DispatchQueue.global(qos: .userInitiated).asyncAfter(deadline: .now() + patience) { self.supervise(executor) }
+        DispatchQueue.global(qos: .userInitiated).asyncAfter(deadline: .now() + patience) { self.supervise(executors) }
     }
 
     /// Goes on with another thread where one is lost.
-    private func supervise(_ executor: UnownedSerialExecutor) {
+    private func supervise(_ executors: Executors) {
         let (isSupervised, waiting, generation) = self.state.withLock { state in
             state.isSupervised = state.lentSince != nil || !state.lentTo.isEmpty
             guard let since = state.lentSince, .now - since > ConnectionThread.patience else {
@@ -158,8 +164,8 @@ final class ThreadLoop: Sendable {
             return (state.isSupervised, state.takeWaiting(), state.generation)
         }
         for continuation in waiting { continuation.resume() }
-        if let generation { self.start(executor, generation: generation) }
-        if isSupervised { self.superviseLater(executor) }
+        if let generation { self.start(executors, generation: generation) }
+        if isSupervised { self.superviseLater(executors) }
     }
 
     private func wake(_ change: (inout State) -> Void) {
