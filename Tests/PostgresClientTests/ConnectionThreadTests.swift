@@ -122,6 +122,18 @@ struct ConnectionThreadTests {
         #expect(await guest.threads.count == 1)
     }
 
+    @Test("a task that prefers it runs on it where it is no actor's, after a wait, too")
+    func preferred() async throws {
+        let thread = try #require(ConnectionThread(label: "test"))
+        let own = await withCheckedContinuation { own in thread.lend { own.resume(returning: currentThread()) } }
+        let seen = await withTaskExecutorPreference(thread) {
+            let before = currentThread()
+            await withCheckedContinuation { waiter in Task { waiter.resume() } }
+            return [before, currentThread()]
+        }
+        #expect(seen == [own, own])
+    }
+
     @Test("what the thread is lent to runs there, in order, and before the actor goes on")
     func lent() async throws {
         let guest = try Guest()
