@@ -33,12 +33,13 @@ extension Bench {
 
     /// One after the other, there and back, time after time: what the machine does besides hits all of them.
     ///
-    /// Of the ratios the median counts.
+    /// Of the ratios the median counts. Many short rounds say more than a few long ones, since the machine's pace changes
+    /// within seconds.
     fileprivate func compare(
         _ plain: Deployment,
         _ watched: [(deployment: Deployment, what: String)]
     ) async throws -> [Row] {
-        let (rounds, seconds) = (self.count(10, quick: 6, short: 2), self.seconds(5, quick: 2))
+        let (rounds, seconds) = (self.count(40, quick: 20, short: 2), self.seconds(2, quick: 1))
         var rates: [Double] = []
         var ratios = watched.map { _ in [Double]() }
         for round in 1...rounds {
@@ -64,7 +65,7 @@ extension Bench {
                     "n",
                     watched.what,
                     "\(ratios.median.text(2)) × without",
-                    note: "from \((ratios.min() ?? 0).text(2)) to \((ratios.max() ?? 0).text(2)) in \(rounds) rounds"
+                    note: "half of \(rounds) rounds from \(ratios.quantile(0.25).text(2)) to \(ratios.quantile(0.75).text(2))"
                 )
             }
     }
@@ -104,8 +105,12 @@ extension Deployment {
 }
 
 extension [Double] {
-    fileprivate var median: Double {
-        let sorted = self.sorted()
-        return (sorted[self.count / 2] + sorted[(self.count - 1) / 2]) / 2
+    fileprivate var median: Double { self.quantile(0.5) }
+
+    /// Between two of them, what lies between by their distance.
+    fileprivate func quantile(_ part: Double) -> Double {
+        let (sorted, place) = (self.sorted(), part * Double(self.count - 1))
+        let (below, above) = (sorted[Int(place)], sorted[Int(place.rounded(.up))])
+        return below + (above - below) * place.truncatingRemainder(dividingBy: 1)
     }
 }
