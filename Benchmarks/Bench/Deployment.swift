@@ -79,6 +79,14 @@ final class Deployment {
         }
     }
 
+    /// Ends as many of those that came last.
+    func endWorkers(_ count: Int) async {
+        let ending = self.workers.suffix(count)
+        self.workers.removeLast(count)
+        for worker in ending { worker.requestEnd() }
+        for worker in ending { await worker.end() }
+    }
+
     /// Waits until all workers are there and calls are answered.
     func untilReady() async throws {
         let end = ContinuousClock.now + .seconds(60)

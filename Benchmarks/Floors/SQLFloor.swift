@@ -39,6 +39,15 @@ struct SQLFloor: Codable, Sendable {
         }
     }
 
+    /// One client with one event at a time only.
+    static func measureAlone(_ bench: Bench) async throws -> SQLFloor {
+        try await Deployment.with(bench) { deployment in
+            var floor = SQLFloor()
+            try await floor.measure(deployment, batch: 1, clients: 1)
+            return floor
+        }
+    }
+
     private mutating func measure(_ deployment: Deployment, batch: Int, clients: Int) async throws {
         let folder = try deployment.bench.newFolder()
         let script = folder + "/path.sql"

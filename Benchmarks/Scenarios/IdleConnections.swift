@@ -11,24 +11,34 @@ extension Scenario {
             try await deployment.addIngress("--limit-connections", "\(count + 1000)")
             try await deployment.addWorkers()
             try await deployment.untilReady()
-            bench.says("j: one connection")
-            let alone = try await deployment.measureClosed(1, seconds: bench.seconds(15))
-            bench.says("j: one connection beside \(count)")
-            var load = deployment.load(.closed(connections: 1), seconds: bench.seconds(15))
-            load.idleConnections = count
-            let crowded = try await deployment.measure(load)
+            func measureAlone() async throws -> Measurement {
+                bench.says("j: one connection")
+                return try await deployment.measureClosed(1, seconds: bench.seconds(15))
+            }
+            func measureCrowded() async throws -> Measurement {
+                bench.says("j: one connection beside \(count)")
+                var load = deployment.load(.closed(connections: 1), seconds: bench.seconds(15))
+                load.idleConnections = count
+                return try await deployment.measure(load)
+            }
+            let beside = Comparison(
+                before: try await measureAlone(),
+                changed: try await measureCrowded(),
+                after: try await measureAlone()
+            )
+            let crowded = beside.changed
             guard crowded.load.idleConnections == count else {
                 throw StageError("of \(count) idle connections \(crowded.load.idleConnections) stayed open")
             }
             let held = "\(Double(count).text(0)) idle connections"
             return [
-                Row("j", "median at 1 connection", alone.load.latency.p50.milliseconds, alone),
+                Row("j", "median at 1 connection", beside.without(\.latency.p50, \.milliseconds), beside.before),
                 Row(
                     "j",
                     "median beside \(held)",
                     crowded.load.latency.p50.milliseconds,
                     target: "≤ 1.5 × without",
-                    ratio: .atMost(1.5, crowded.load.latency.p50 / alone.load.latency.p50),
+                    ratio: .atMost(1.5, beside.ratio(\.latency.p50)),
                     note: "the costs include opening them"
                         + (count < wanted ? "; the limit of open files allows no more" : ""),
                     crowded

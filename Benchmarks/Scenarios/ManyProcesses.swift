@@ -3,35 +3,45 @@ import Stage
 
 extension Scenario {
     static let manyProcesses = Scenario(letter: "i", title: "more ingresses and workers") { bench in
-        var rows: [Row] = []
-        var alone: [Int: Double] = [:]
-        for (ingresses, workers) in [(1, 1), (2, 4), (1, 16)] {
-            let measurements = try await Deployment.with(bench) { deployment in
+        let loads = [64, 256]
+        func measure(_ ingresses: Int, _ workers: Int) async throws -> [Measurement] {
+            try await Deployment.with(bench) { deployment in
                 for _ in 0..<ingresses { try await deployment.addIngress() }
                 try await deployment.addWorkers(workers)
                 try await deployment.untilReady()
                 bench.says("i: \(ingresses) + \(workers) processes")
-                var measurements: [(connections: Int, measurement: Measurement)] = []
-                for connections in [64, 256] {
-                    let measurement = try await deployment.measureClosed(connections, seconds: bench.seconds(15))
-                    measurements.append((connections, measurement))
+                var measurements: [Measurement] = []
+                for connections in loads {
+                    measurements.append(try await deployment.measureClosed(connections, seconds: bench.seconds(15)))
                 }
                 return measurements
             }
-            for (connections, measurement) in measurements {
-                let rate = measurement.load.rate
-                rows.append(
+        }
+        var rows: [Row] = []
+        var before = try await measure(1, 1)
+        for (ingresses, workers) in [(2, 4), (1, 16)] {
+            let changed = try await measure(ingresses, workers)
+            let after = try await measure(1, 1)
+            for (index, connections) in loads.enumerated() {
+                let processes = Comparison(before: before[index], changed: changed[index], after: after[index])
+                rows += [
+                    Row(
+                        "i",
+                        "\(connections) connections, 1 + 1",
+                        processes.without(\.rate, \.perSecond),
+                        processes.before
+                    ),
                     Row(
                         "i",
                         "\(connections) connections, \(ingresses) + \(workers) processes",
-                        rate.perSecond,
-                        target: alone[connections] == nil ? "" : "≥ 0.9 × 1 + 1",
-                        ratio: alone[connections].map { .atLeast(0.9, rate / $0) },
-                        measurement
-                    )
-                )
-                alone[connections] = alone[connections] ?? rate
+                        processes.changed.load.rate.perSecond,
+                        target: "≥ 0.9 × 1 + 1",
+                        ratio: .atLeast(0.9, processes.ratio(\.rate)),
+                        processes.changed
+                    ),
+                ]
             }
+            before = after
         }
         return rows
     }

@@ -3,10 +3,12 @@ import Stage
 
 extension Scenario {
     static let steadyRate = Scenario(letter: "c", title: "open loop at half of (a)") { bench in
-        let rate = try await bench.saturationRate() / 2
-        let measurement = try await Deployment.withOneOfEach(bench) { deployment in
+        // Half of what the machine gives now, which may be another than it was in (a).
+        let (rate, measurement) = try await Deployment.withOneOfEach(bench) { deployment in
+            bench.says("c: 64 connections")
+            let rate = try await deployment.measureClosed(64, seconds: bench.seconds(20)).load.rate / 2
             bench.says("c: \(rate.perSecond)")
-            return try await deployment.measureOpen(rate, seconds: bench.seconds(60))
+            return (rate, try await deployment.measureOpen(rate, seconds: bench.seconds(60)))
         }
         let latency = measurement.load.latency
         return [

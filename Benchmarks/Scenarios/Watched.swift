@@ -65,7 +65,8 @@ extension Bench {
                     "n",
                     watched.what,
                     "\(ratios.median.text(2)) × without",
-                    note: "half of \(rounds) rounds from \(ratios.quantile(0.25).text(2)) to \(ratios.quantile(0.75).text(2))"
+                    note:
+                        "half of \(rounds) rounds from \(ratios.quantile(0.25).text(2)) to \(ratios.quantile(0.75).text(2))"
                 )
             }
     }
