@@ -82,6 +82,9 @@ package struct Examination: Sendable {
             return (Finding("schema", .broken, error.message, remedy: "rejoinder grant LOGIN ROLE"), false)
         } catch  where error.isOfConfiguration {
             return (Finding("schema", .broken, error.message, remedy: "rejoinder migrate"), false)
+        } catch  where error.code == .migrationChanged {
+            let remedy = "psql -c 'table rejoinder.migration' # then run the release that applied these"
+            return (Finding("schema", .broken, error.message, remedy: remedy), false)
         } catch {
             return (Finding("schema", .skipped, "could not be looked at: \(error)"), false)
         }

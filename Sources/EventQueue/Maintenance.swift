@@ -20,18 +20,19 @@ struct Maintenance: Sendable {
     func run(_ isWanted: @Sendable () -> Bool) async {
         var mark = LowWaterMark()
         var lastTidy: ContinuousClock.Instant?
+        var isTidy = true
         var nextExpiry = ContinuousClock.now
         while !Task.isCancelled {
             if isWanted() {
+                let now = ContinuousClock.now
+                var place = mark.deepPlace(at: now)
+                if lastTidy.map({ now - $0 >= .seconds(60) }) ?? true {
+                    isTidy = await self.tidy(after: isTidy)
+                    lastTidy = now
+                    // The whole queue, in case something was left below the mark.
+                    place = 0
+                }
                 do throws(PostgresError) {
-                    let now = ContinuousClock.now
-                    var place = mark.deepPlace(at: now)
-                    if lastTidy.map({ now - $0 >= .seconds(60) }) ?? true {
-                        try await self.pool.execute(PostgresCall(Statements.tidy))
-                        lastTidy = now
-                        // The whole queue, in case something was left below the mark.
-                        place = 0
-                    }
                     let start = ContinuousClock.now
                     let expires = start >= nextExpiry
                     let emptied = try await self.recover(after: place, expiring: expires)
@@ -47,6 +48,28 @@ struct Maintenance: Sendable {
                 lastTidy = nil
             }
             try? await Task.sleep(for: .milliseconds(500))
+        }
+    }
+
+    /// Apart from recovery, which must go on whatever keeps this from being done.
+    ///
+    /// - Parameter wasTidy: whether it was done the last time; each change gets a line in the log.
+    /// - Returns: whether it is done.
+    private func tidy(after wasTidy: Bool) async -> Bool {
+        do throws(PostgresError) {
+            try await self.pool.execute(PostgresCall(Statements.tidy))
+            if !wasTidy { self.logger.info("partitions are kept in order again") }
+            return true
+        } catch {
+            // That the database is away has a line of its own.
+            guard error.sqlState != nil else { return wasTidy }
+            if wasTidy {
+                self.logger.error(
+                    "partitions can't be kept in order, trying each minute",
+                    metadata: ["error": "\(error)"]
+                )
+            }
+            return false
         }
     }
 

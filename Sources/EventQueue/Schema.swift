@@ -51,22 +51,30 @@ package struct Schema: Sendable {
             throw QueueError(error)
         }
         let applied: [Migration]
-        let before: String?
         do throws(QueueError) {
-            before = try await self.definitions()
-            applied = try await self.applyMissing(timeout: timeout)
+            applied = try await self.migrateAlone(timeout: timeout)
         } catch {
             // Else the others would wait for as long as this connection lives.
             try? await self.connection.run(script: Self.unlock, timeout: timeout)
             throw error
         }
         do throws(PostgresError) {
+            try await self.connection.run(script: Self.unlock, timeout: timeout)
+        } catch {
+            throw QueueError(error)
+        }
+        return applied
+    }
+
+    private func migrateAlone(timeout: Duration) async throws(QueueError) -> [Migration] {
+        let before = try await self.definitions()
+        let applied = try await self.applyMissing(timeout: timeout)
+        do throws(PostgresError) {
             try await self.connection.execute(PostgresCall(Statements.secure))
             var known = PostgresArguments()
             known.append(before)
             try await self.connection.execute(PostgresCall(Statements.recordDefinitions, known))
             try await self.connection.execute(PostgresCall(Statements.tidy))
-            try await self.connection.run(script: Self.unlock, timeout: timeout)
         } catch {
             throw QueueError(error)
         }

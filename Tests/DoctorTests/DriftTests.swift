@@ -136,6 +136,16 @@ struct DriftTests {
         }
     }
 
+    @Test("a schema of another line than the program's is broken")
+    func otherLine() async throws {
+        try await TestCluster.withDatabase { database in
+            try await database.query("update rejoinder.migration set checksum = 'x' where version = 2")
+            let finding = try await database.finding("schema")
+            #expect(finding.verdict == .broken)
+            #expect(finding.summary.contains("migration 2 (processes) was applied in another form"))
+        }
+    }
+
     @Test("without a schema, or with an older one, one line says what to run, and the rest is skipped")
     func noSchema() async throws {
         try await TestCluster.withDatabase(migrated: false) { database in

@@ -101,8 +101,8 @@ struct OperatorTests {
             #expect(row == [["queued", "0", nil, nil, nil, nil, "true"]])
             let claims = try await scene.psql.claim(1, count: 5)
             #expect(claims.map(\.attempt) == [1])
-            // Its caller is told nothing: it has had a reply long ago.
-            #expect(claims.map(\.ingress) == [nil])
+            // Its caller is told nothing, having had a reply long ago.
+            #expect(try await scene.psql.query("select ingress::text from rejoinder.live where worker = 1") == [[nil]])
             let twice = try await self.refusal(scene, "rejoinder.retry('\(scene.running)')")
             #expect(
                 twice.message
@@ -113,6 +113,46 @@ struct OperatorTests {
             let absent = try await self.refusal(scene, "rejoinder.retry('\(unknown)')")
             #expect(absent.message == "there is no event \(unknown)")
             #expect(absent.hint?.contains("rejoinder.recent") == true)
+        }
+    }
+
+    @Test(
+        "retry and limit refuse what no claim could tell a worker",
+        arguments: [
+            ("rejoinder.retry(gen_random_uuid(), '1 month')", "time_left is 1 mon, expected 1 second to 1 day"),
+            ("rejoinder.retry(gen_random_uuid(), '0')", "time_left is 00:00:00, expected 1 second to 1 day"),
+            ("rejoinder.retry(gen_random_uuid(), null)", "time_left is null, expected 1 second to 1 day"),
+            ("rejoinder.limit('a', null, 3e-7)", "per_second is 3e-07, expected 0.0001 to 1000000"),
+            ("rejoinder.limit('a', null, 'NaN')", "per_second is NaN, expected 0.0001 to 1000000"),
+        ]
+    )
+    func outOfRange(_ call: String, _ message: String) async throws {
+        try await self.withEvents { scene in
+            let refusal = try await self.refusal(scene, call)
+            #expect(refusal.message == message)
+        }
+    }
+
+    @Test("an event that is retried for a day is claimed, also one that is traced and has waited for an hour")
+    func longRetry() async throws {
+        try await self.withEvents { scene in
+            try await scene.psql.query("select rejoinder.cancel('\(scene.queued)')::text")
+            try await scene.psql.query("select rejoinder.retry('\(scene.queued)', '1 day')::text")
+            try await scene.psql.query("update rejoinder.live set enqueued_at = enqueued_at - interval '1 hour'")
+            try await scene.psql.query("update rejoinder.received set trace = 'trace'")
+            let claims = try await scene.psql.claim(1, .sample(nil), count: 5)
+            #expect(claims.map(\.id) == [scene.queued])
+        }
+    }
+
+    @Test("what an operator does is on the disk when it has been done", arguments: ["cancel", "retry"])
+    func durable(_ action: String) async throws {
+        try await self.withEvents { scene in
+            if action == "retry" { try await scene.psql.query("select rejoinder.cancel('\(scene.queued)')::text") }
+            try await scene.psql.run(script: "begin", timeout: .seconds(5))
+            try await scene.psql.query("select rejoinder.\(action)('\(scene.queued)')::text")
+            #expect(try await scene.psql.query("show synchronous_commit") == [["on"]])
+            try await scene.psql.run(script: "rollback", timeout: .seconds(5))
         }
     }
 

@@ -423,6 +423,22 @@ struct RecoveryTests {
         }
     }
 
+    @Test("recovery goes on though partitions can't be kept in order, which the log says once")
+    func untidy() async throws {
+        try await TestCluster.withDatabase { database in
+            try await database.query("alter function rejoinder.tidy() rename to tidy_no_more")
+            try await Rig.run(in: database) { rig in
+                let connection = try await database.connect()
+                for _ in 0..<2 {
+                    let ids = try await connection.enqueue([.sample(timeLeft: .milliseconds(1))], ingress: 1)
+                    try await eventually("it has expired") { try await rig.state(of: ids[0]) == "expired" }
+                }
+                let said = rig.recorder.entries.map(\.message).filter { $0.hasPrefix("partitions") }
+                #expect(said == ["partitions can't be kept in order, trying each minute"])
+            }
+        }
+    }
+
     @Test("one that registers again while it is taken off the books does not lock itself out")
     func lockOrder() async throws {
         try await self.withWorker { scene in

@@ -55,7 +55,7 @@ struct RoleTests {
         ("select nextval('rejoinder.place')::text", []),
         ("select id::text from rejoinder.finish('{}', '{}', '{}')", []),
         ("select rejoinder.give_up('{}', true)::text", []),
-        ("select rejoinder.bury(0)::text", []),
+        ("select rejoinder.bury()::text", []),
         ("select rejoinder.secure()::text", []),
         ("select rejoinder.sees_snapshots()::text", [.operator, .reader]),
         ("create table rejoinder.other ()", []),

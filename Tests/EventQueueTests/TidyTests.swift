@@ -252,6 +252,79 @@ struct TidyTests {
         }
     }
 
+    @Test("partitions are days of UTC, though the server's own day is about to have another length")
+    func timeZone() async throws {
+        try await TestCluster.withDatabase { database in
+            let connection = try await database.connect()
+            for parent in ["received", "outcome", "reply"] {
+                for days in 1...2 {
+                    let day = "to_char((now() + '\(days) days') at time zone 'UTC', 'YYYYMMDD')"
+                    let name = try await connection.query("select '\(parent)_' || \(day)")[0][0] ?? ""
+                    try await connection.query("drop table rejoinder.\(name)")
+                }
+            }
+            // A zone whose clocks go forward tomorrow, by POSIX: the day of the year, counted from 0.
+            let tomorrow =
+                try await connection.query("select (extract(doy from now() + '1 day') - 1)::text")[0][0] ?? ""
+            try await connection.query("set timezone = 'AAA0BBB,\(tomorrow)/3,\(tomorrow == "300" ? 200 : 300)/3'")
+            #expect(try await self.tidy(connection) == [6, 0])
+            try await connection.query("set timezone = 'UTC'")
+            #expect(try await self.tidy(connection) == [0, 0])
+            let wrong = try await connection.query(
+                """
+                select c.relname
+                  from pg_inherits as i
+                  join pg_class as c on c.oid = i.inhrelid
+                 where c.relname ~ '_[0-9]{8}$' and c.relkind = 'r'
+                   and strpos(
+                           pg_get_expr(c.relpartbound, c.oid),
+                           rejoinder.id_at(to_date(right(c.relname, 8), 'YYYYMMDD')::timestamp at time zone 'UTC')::text
+                       ) = 0
+                """
+            )
+            #expect(wrong == [])
+        }
+    }
+
+    @Test("a partition that has a part of another's day is no reason to make none of the others")
+    func oddPartition() async throws {
+        try await TestCluster.withDatabase { database in
+            let connection = try await database.connect()
+            try await connection.run(
+                script: """
+                    do $$
+                    declare
+                        day timestamptz := date_trunc('day', clock_timestamp(), 'UTC') + interval '1 day';
+                    begin
+                        execute format('drop table rejoinder.received_%s', to_char(day at time zone 'UTC', 'YYYYMMDD'));
+                        execute format('drop table rejoinder.outcome_%s', to_char(day at time zone 'UTC', 'YYYYMMDD'));
+                        execute format('create table rejoinder.odd partition of rejoinder.received for values from (%L) to (%L)',
+                            rejoinder.id_at(day + interval '1 hour'), rejoinder.id_at(day + interval '24 hours'));
+                    end $$
+                    """,
+                timeout: .seconds(10)
+            )
+            #expect(try await self.tidy(connection) == [1, 0])
+        }
+    }
+
+    @Test("a node that takes longer than there is time gets another chance when none was answered")
+    func takesTooLong() async throws {
+        try await TestCluster.withDatabase { database in
+            let connection = try await database.connect()
+            try await connection.enqueue([.sample(node: "a")], ingress: 1)
+            try await connection.query("update rejoinder.node set takes = '1 minute'")
+            #expect(try await connection.claim(1, .sample(["a"])).isEmpty)
+            try await connection.query("select requeued from rejoinder.recover()")
+            for expected in ["00:00:30", "00:00:15"] {
+                _ = try await self.tidy(connection)
+                #expect(try await connection.query("select takes::text from rejoinder.node") == [[expected]])
+            }
+            try await connection.enqueue([.sample(node: "a")], ingress: 1)
+            #expect(try await connection.claim(1, .sample(["a"])).count == 1)
+        }
+    }
+
     @Test("how long a node takes is the median of what it was answered in lately")
     func takes() async throws {
         try await TestCluster.withDatabase { database in

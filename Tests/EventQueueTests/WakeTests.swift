@@ -91,6 +91,22 @@ struct WakeTests {
         }
     }
 
+    @Test("whoever has woken lanes, and leaves the transaction open, does not hold them up")
+    func openTransaction() async throws {
+        try await TestCluster.withDatabase { database in
+            let waker = try await database.connect()
+            let idle = try await Sleeper(database, .sample(["a"]), .idle)
+            let full = try await Sleeper(database, .sample(["a"]), .full)
+            try await waker.run(script: "begin", timeout: .seconds(5))
+            #expect(try await waker.wake(["a"]) == 1)
+            for lane in [idle, full] {
+                try await lane.connection.run(script: "set lock_timeout = '1ms'", timeout: .seconds(5))
+                for attention in [LaneMachine.Attention.eager, .idle, .full] { try await lane.attend(attention) }
+                #expect(try await lane.locks() == [])
+            }
+        }
+    }
+
     @Test("attention is held in one lock at most")
     func attend() async throws {
         try await TestCluster.withDatabase { database in

@@ -30,8 +30,8 @@ struct LimitCommand: AsyncParsableCommand {
             throw ValidationError("expected --running N, --per-second R, both of these, or --none")
         }
         if let running, running < 1 { throw ValidationError("--running is \(running), expected at least 1") }
-        if let perSecond, !(perSecond > 0 && perSecond <= 1_000_000) {
-            throw ValidationError("--per-second is \(perSecond), expected more than 0 and at most 1000000")
+        if let perSecond, !(perSecond >= 0.0001 && perSecond <= 1_000_000) {
+            throw ValidationError("--per-second is \(perSecond), expected 0.0001 to 1000000")
         }
     }
 

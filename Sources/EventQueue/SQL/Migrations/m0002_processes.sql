@@ -61,6 +61,18 @@ begin
     );
 end $$;
 
+-- Whether a lane holds this lock. It looks and lets go at once: kept until the end of a transaction that an operator leaves
+-- open, it would hold up the lane itself.
+create function rejoinder.has_attention(lane integer, attention text) returns boolean
+language plpgsql as $$
+begin
+    if not pg_try_advisory_lock_shared(rejoinder.lock_class(attention), lane) then
+        return true;
+    end if;
+    perform pg_advisory_unlock_shared(rejoinder.lock_class(attention), lane);
+    return false;
+end $$;
+
 -- After an enqueue has committed, on a transaction of its own: sees to it that somebody claims each of these nodes.
 -- An eager lane (awake, with a free slot) will claim again before it sleeps, so its nodes need nobody. Otherwise one
 -- idle lane is notified; a lane that fills up wakes the next. Nothing is lost in between: a lane takes its "idle" lock
@@ -77,7 +89,7 @@ declare
 begin
     perform set_config('synchronous_commit', 'off', true);
     foreach lane in array lanes loop
-        continue when pg_try_advisory_xact_lock_shared(rejoinder.lock_class('eager'), lane.id);
+        continue when not rejoinder.has_attention(lane.id, 'eager');
         uncovered := rejoinder.without(uncovered, lane.nodes, lane.excluding);
         if uncovered = '{}' then
             return 0;
@@ -85,8 +97,7 @@ begin
     end loop;
     foreach lane in array lanes loop
         left_over := rejoinder.without(uncovered, lane.nodes, lane.excluding);
-        continue when left_over = uncovered
-            or pg_try_advisory_xact_lock_shared(rejoinder.lock_class('idle'), lane.id);
+        continue when left_over = uncovered or not rejoinder.has_attention(lane.id, 'idle');
         perform pg_notify(rejoinder.channel(lane.process), 'wake ' || lane.id);
         woken := woken + 1;
         uncovered := left_over;

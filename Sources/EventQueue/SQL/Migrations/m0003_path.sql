@@ -46,7 +46,8 @@ begin
         select from unnest(nodes) as called (name)
          where not exists (select from rejoinder.node as known where known.name = called.name)
     ) then
-        insert into rejoinder.node (name) select n from unnest(nodes) as n on conflict do nothing;
+        -- In one order, else two ingresses could lock each other out.
+        insert into rejoinder.node (name) select distinct n from unnest(nodes) as n order by n on conflict do nothing;
     end if;
     with new as (
         insert into rejoinder.received (id, received_at, enqueued_at, deadline, ingress, endpoint, node, trace, payload)
@@ -242,7 +243,7 @@ begin
     )
     select r.id, r.place, r.attempt, (extract(epoch from r.deadline - started) * 1000)::integer,
            r.ingress, r.endpoint, r.node, p.payload, claim.newest, claim.retry_in, p.trace,
-           case when p.trace is not null then (date_part('epoch', started - r.enqueued_at) * 1000000)::integer end
+           case when p.trace is not null then least(date_part('epoch', started - r.enqueued_at) * 1000000, 2147483647)::integer end
       from running as r
      cross join lateral (
         select received.payload, received.trace

@@ -84,7 +84,7 @@ end $$;
 --   2 s: the queued events of an ingress are cancelled, since nobody would get their answer; should it come back, it has
 --        revive() queue them again
 --   both 5 s soon after a start of the server, which may have been away for less than 3 s, and 10 s soon after more
-create function rejoinder.bury(after bigint, out requeued integer, out cancelled integer)
+create function rejoinder.bury(out requeued integer, out cancelled integer)
 language plpgsql
 set enable_seqscan = off
 set enable_bitmapscan = off
@@ -154,7 +154,7 @@ begin
                  cross join lateral (
                     select l.id
                       from rejoinder.live as l
-                     where l.node = known.name and l.place >= bury.after and l.worker is null and l.ingress = suspect.id
+                     where l.node = known.name and l.worker is null and l.ingress = suspect.id
                        for update skip locked
                  ) as queued
             );
@@ -221,7 +221,7 @@ begin
 end $$;
 
 -- Every 500 ms by the process that holds the maintenance lock. "after" is the caller's
--- low-water mark, as in claim(); "emptied" its next one: what is found is all that was queued below it. Without "expires" it
+-- low-water mark, as in claim(); "emptied" what it may be some time from now: places above it are given out later. Without "expires" it
 -- leaves alone what is overdue, which takes time to find.
 create function rejoinder.recover(
     after bigint default 0, expires boolean default true, out requeued integer, out cancelled integer, out expired integer, out emptied bigint
@@ -230,7 +230,7 @@ language plpgsql as $$
 begin
     perform rejoinder.commit_durably(false);
     emptied := rejoinder.high_water();
-    select buried.requeued, buried.cancelled into requeued, cancelled from rejoinder.bury(recover.after) as buried;
+    select buried.requeued, buried.cancelled into requeued, cancelled from rejoinder.bury() as buried;
     -- What was enqueued by an ingress that had not heard of a pause, or queued again.
     cancelled := cancelled + rejoinder.refuse_paused(recover.after);
     expired := case when expires then rejoinder.expire(recover.after) else 0 end;
@@ -241,6 +241,7 @@ end $$;
 create function rejoinder.tidy(out made integer, out dropped integer)
 language plpgsql
 set jit = off
+set timezone = 'UTC' -- elsewhere a day may have 23 hours, or 25
 set lock_timeout = '200ms' -- an exclusive lock that waits would hold up everybody behind it
 as $$
 #variable_conflict use_column
@@ -269,8 +270,9 @@ begin
                 );
                 made := made + 1;
             exception
-            when lock_not_available or check_violation then
-                -- Somebody is in the way, or the default partition has rows of that day already: they are served there.
+            when lock_not_available or check_violation or invalid_object_definition then
+                -- Somebody is in the way, or the default partition has rows of that day already, or another partition has a
+                -- part of it: they are served there.
                 raise warning 'partition % was not made: %', partition, sqlerrm;
             when duplicate_table or duplicate_object or unique_violation then
                 null; -- somebody else has made it in this very moment
@@ -307,7 +309,9 @@ begin
     delete from rejoinder.audit as a where a.at < clock_timestamp() - interval '90 days';
 
     update rejoinder.node as n
-       set takes = coalesce(recent.takes, n.takes), last_seen_at = clock_timestamp()
+       -- Where none was answered, fewer are kept from starting each time: a node that takes longer than is left now would else
+       -- never start one again, and nothing be learnt.
+       set takes = coalesce(recent.takes, n.takes / 2), last_seen_at = clock_timestamp()
       from (
             select o.node,
                    percentile_disc(0.5) within group (order by o.finished_at - o.claimed_at)
@@ -323,7 +327,7 @@ begin
              group by o.node
       ) as recent
      where recent.node = n.name
-       and (n.takes <> recent.takes or n.last_seen_at < clock_timestamp() - interval '1 hour');
+       and (n.takes <> coalesce(recent.takes, n.takes / 2) or n.last_seen_at < clock_timestamp() - interval '1 hour');
 
     -- A node's name is a stranger's text: one that nobody calls any more goes. Should it be called at this very moment, it is
     -- missing until the next time.

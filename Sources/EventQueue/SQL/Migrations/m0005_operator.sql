@@ -32,6 +32,7 @@ begin
         raise exception 'event % is %: only a queued or running one can be cancelled', id, event.state;
     end if;
     perform rejoinder.settle(array[id]);
+    perform rejoinder.commit_durably(true);
     perform rejoinder.note('cancel', id::text, jsonb_build_object('node', event.node, 'state', event.state));
     return 'cancelled';
 end $$;
@@ -44,6 +45,9 @@ language plpgsql as $$
 declare
     event rejoinder.event;
 begin
+    if coalesce(time_left not between interval '1 second' and interval '1 day', true) then
+        raise exception 'time_left is %, expected 1 second to 1 day', coalesce(time_left::text, 'null');
+    end if;
     select e.* into event from rejoinder.event as e where e.id = retry.id;
     if event.id is null then
         raise exception 'there is no event %', id
@@ -60,6 +64,7 @@ begin
     insert into rejoinder.live (id, enqueued_at, deadline, endpoint, node)
     values (id, clock_timestamp(), clock_timestamp() + time_left, event.endpoint, event.node);
     perform rejoinder.wake(array[event.node]);
+    perform rejoinder.commit_durably(true);
     perform rejoinder.note(
         'retry', id::text, jsonb_build_object('node', event.node, 'state', event.state, 'time_left', time_left)
     );
@@ -232,8 +237,8 @@ begin
     if running < 1 then
         raise exception 'running is %, expected at least 1', running using hint = format('select rejoinder.pause(%L)', node);
     end if;
-    if per_second <= 0 or per_second > 1e6 then
-        raise exception 'per_second is %, expected more than 0 and at most 1000000', per_second
+    if per_second < 0.0001 or per_second > 1e6 then
+        raise exception 'per_second is %, expected 0.0001 to 1000000', per_second
             using hint = format('select rejoinder.pause(%L)', node);
     end if;
     perform rejoinder.ensure_node(node);
