@@ -78,6 +78,7 @@ extension Dashboard {
         } catch let error as Action.Malformed {
             return await self.form(action, fields, visitor, problem: error.text, status: .badRequest)
         } catch let error as QueueError {
+            await self.operators.closeIdle()
             return await self.refusal(error, action, fields, visitor)
         }
     }

@@ -16,7 +16,6 @@ package struct Claim: Sendable {
     package let waited: Duration?
     /// Which of the worker's lanes it was claimed for, counted from 0.
     package let lane: Int
-    let ingress: Int32?
 }
 
 /// When a handler returned, and how long it took: for those who look.

@@ -150,7 +150,11 @@ extension IngressQueue: Service {
             }
         }
         if !trip.revive.isEmpty { self.logFailure(of: "revive", results.popFirst()) }
-        if !trip.abandon.isEmpty { self.logFailure(of: "abandon", results.popFirst()) }
+        if !trip.abandon.isEmpty {
+            let result = results.popFirst()
+            self.logFailure(of: "abandon", result)
+            if case .failure(let error)? = result, error.isTransient { self.state.withLock { $0.table.returned(trip) } }
+        }
     }
 
     /// The database refused a batch: finds what it is that it refuses, and lets the rest through.

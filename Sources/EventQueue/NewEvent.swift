@@ -1,5 +1,8 @@
 /// An event as the ingress received it.
 package struct NewEvent: Sendable {
+    /// No caller waits for longer.
+    package static let longestDeadline = Duration.seconds(300)
+
     package let id: EventID
     package let endpoint: String
     package let node: String

@@ -96,15 +96,9 @@ extension WorkerQueue {
             payload: grant.payload,
             trace: grant.trace,
             waited: grant.trace.map { _ in .zero },
-            lane: lane,
-            ingress: nil
+            lane: lane
         )
-        let isTaken = self.state.withLock { state in
-            let isTaken = state.table.granted(claim)
-            if isTaken { state.granted.append(claim) }
-            return isTaken
-        }
-        if isTaken { QueueMetrics.claimed.record(1) }
+        self.state.withLock { $0.table.granted(claim) }
     }
 
     /// Trip after trip until the connection fails or all is done.
@@ -131,7 +125,8 @@ extension WorkerQueue {
         var isListening = false
         // A new registration has other lanes, and may listen elsewhere.
         while connection.isOpen, !self.isDone, self.session.registration == registration {
-            let granted = self.takeGranted()
+            let granted = self.state.withLock { $0.table.takeGranted() }
+            for _ in granted { QueueMetrics.claimed.record(1) }
             if !granted.isEmpty { await onEvent(.claimed(granted, connection.thread)) }
             let (trip, isWanted, isDeaf) = self.state.withLock { state in
                 let trip = state.table.nextTrip()
@@ -191,13 +186,6 @@ extension WorkerQueue {
         guard !unknown.isEmpty else { return }
         self.logger.info("gave back claims that had got lost", metadata: ["events": "\(unknown.count)"])
         try connection.execute(.release(worker: worker, unknown))
-    }
-
-    private func takeGranted() -> [Claim] {
-        self.state.withLock { state in
-            defer { state.granted = [] }
-            return state.granted
-        }
     }
 
     private func takeCancelled() -> [EventID] {

@@ -18,18 +18,21 @@ extension WorkerQueue {
         if !outcomes.isEmpty {
             calls += PostgresCall.concluding(worker: worker, outcomes)
         }
+        let releaseAt = trip.releases.isEmpty ? nil : calls.count
         if !trip.releases.isEmpty { calls.append(.release(worker: worker, trip.releases.map { ($0.id, $0.place) })) }
         let highWaterAt = self.isSampleDue(for: trip, at: now) ? calls.count : nil
         if highWaterAt != nil { calls.append(PostgresCall(Statements.highWater)) }
-        var claimAt: [Int?] = []
+        // Where the results will be of each step's change of locks, and of its claim, which may be one and the same.
+        var (attendAt, claimAt): ([Int?], [Int?]) = ([], [])
         for (lane, step) in trip.steps {
             let place = self.state.withLock { $0.table.marks[lane].place(at: now) }
-            if let attention = step.attend, step.claim == 0 {
-                calls.append(.attend(lane: registration.lanes[lane], attention))
-            }
-            if step.passesOn { calls.append(.passOn(lane: registration.lanes[lane], after: place)) }
+            attendAt.append(step.attend == nil ? nil : calls.count)
             claimAt.append(step.claim > 0 ? calls.count : nil)
-            guard step.claim > 0 else { continue }
+            guard step.claim > 0 else {
+                if let attention = step.attend { calls.append(.attend(lane: registration.lanes[lane], attention)) }
+                if step.passesOn { calls.append(.passOn(lane: registration.lanes[lane], after: place)) }
+                continue
+            }
             calls.append(
                 .claim(
                     worker: worker,
@@ -46,6 +49,7 @@ extension WorkerQueue {
         let results = try connection.pipeline(calls)
         if !outcomes.isEmpty { try self.check(results[0], of: outcomes, worker, on: connection) }
         let highWater: Int64? = if let highWaterAt { try results[highWaterAt].get().integer(0, 0) } else { nil }
+        if let releaseAt, case .failure(let error) = results[releaseAt] { self.releaseFailed(error) }
         var claims: [Claim] = []
         for ((lane, step), index) in zip(trip.steps, claimAt) {
             guard let index else { continue }
@@ -59,7 +63,20 @@ extension WorkerQueue {
                 self.claimFailed(error, lane: lane)
             }
         }
+        // Nobody knows which locks the lane holds now: a new session holds none.
+        for case let index? in attendAt {
+            guard case .failure(let error) = results[index], !error.isFaultOfSchema else { continue }
+            self.logger.warning("a lane's locks are unknown, connecting again", metadata: ["error": "\(error)"])
+            connection.close()
+            break
+        }
         return claims
+    }
+
+    /// What was not given back is found by comparing what both sides hold.
+    private func releaseFailed(_ error: PostgresError) {
+        self.logger.error("events were not given back", metadata: ["error": "\(error)"])
+        if error.isTransient { self.state.withLock { $0.shouldReconcile = true } }
     }
 
     private func claimFailed(_ error: PostgresError, lane: Int) {
@@ -104,8 +121,7 @@ extension WorkerQueue {
                 payload: rows.bytes(row, 7),
                 trace: rows.optionalString(row, 10),
                 waited: rows.optionalInteger(row, 11, as: Int32.self).map { .microseconds($0) },
-                lane: lane,
-                ingress: rows.optionalInteger(row, 4)
+                lane: lane
             )
         }
         if !claims.isEmpty { QueueMetrics.claimed.record(claims.count) }

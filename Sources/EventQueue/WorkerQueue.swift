@@ -21,8 +21,6 @@ package final class WorkerQueue: Sendable {
     struct State: Sendable {
         var table: WorkerTable
         var cancelled: [EventID] = []
-        /// Claims that came with a notification, for their handlers.
-        var granted: [Claim] = []
         var isStopping = false
         /// A trip is under way, and what it brings not yet known.
         var isTravelling = false

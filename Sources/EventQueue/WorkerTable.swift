@@ -42,6 +42,8 @@ struct WorkerTable: Sendable {
     private var held: [EventID: Claim] = [:]
     private var outcomes: Deque<Told> = []
     private var releases: [Claim] = []
+    /// Claims that came with a notification, and that no lane has made room for yet.
+    private var grants: [Claim] = []
     private var teller = Teller.away
     /// The lanes that look again some time, for what a limit held back.
     private var looking: Set<Int> = []
@@ -55,13 +57,15 @@ struct WorkerTable: Sendable {
 
     /// Nothing is held, and every outcome has been taken.
     var isIdle: Bool {
-        self.held.isEmpty && self.outcomes.isEmpty && self.releases.isEmpty && self.beingTold.isEmpty
+        self.held.isEmpty && self.outcomes.isEmpty && self.releases.isEmpty && self.grants.isEmpty
+            && self.beingTold.isEmpty
     }
 
     /// Whether this claim is held, or its outcome on the way.
     func knows(_ id: EventID, place: Int64) -> Bool {
         self.held[id]?.place == place || self.outcomes.contains { $0.claim.id == id && $0.claim.place == place }
             || self.beingTold.contains { $0.claim.id == id && $0.claim.place == place }
+            || self.grants.contains { $0.id == id && $0.place == place }
     }
 
     private var beingTold: [Told] { if case .telling(let outcomes) = self.teller { outcomes } else { [] } }
@@ -72,15 +76,23 @@ struct WorkerTable: Sendable {
     }
 
     /// An event was claimed for a lane as it was enqueued.
+    mutating func granted(_ claim: Claim) { self.grants.append(claim) }
+
+    /// Those of the granted claims that are to run; the others are given back with the next trip.
     ///
-    /// - Returns: whether it is to run; else it is given back with the next trip.
-    mutating func granted(_ claim: Claim) -> Bool {
-        guard self.lanes[claim.lane].granted() else {
-            self.releases.append(claim)
-            return false
+    /// Only between two trips: a claim that is under way may take all the slots that a lane has.
+    mutating func takeGranted() -> [Claim] {
+        var taken: [Claim] = []
+        for claim in self.grants {
+            if self.lanes[claim.lane].granted() {
+                self.held[claim.id] = claim
+                taken.append(claim)
+            } else {
+                self.releases.append(claim)
+            }
         }
-        self.held[claim.id] = claim
-        return true
+        self.grants = []
+        return taken
     }
 
     /// An attempt has come to its outcome; nil when the database knows it already, or must not be told.

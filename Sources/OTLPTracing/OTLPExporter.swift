@@ -43,37 +43,46 @@ package struct OTLPExporter: Service {
     /// Until graceful shutdown, when what is left is sent.
     package func run() async throws {
         await cancelWhenGracefulShutdown {
-            var isAway = false
+            var lost = 0
             while !Task.isCancelled {
                 try? await Task.sleep(for: .seconds(1))
-                await self.send(&isAway)
+                await self.send(&lost)
             }
         }
     }
 
-    private func send(_ isAway: inout Bool) async {
+    /// `lost` is how many did not reach the collector since the last that did.
+    private func send(_ lost: inout Int) async {
         let (ended, dropped) = self.tracer.buffer.take()
         guard !ended.isEmpty else { return }
+        var sent = 0
         do {
+            let encoder = JSONEncoder()
+            encoder.nonConformingFloatEncodingStrategy = .convertToString(
+                positiveInfinity: "Infinity",
+                negativeInfinity: "-Infinity",
+                nan: "NaN"
+            )
             for start in stride(from: 0, to: ended.count, by: 1000) {
                 let part = Array(ended[start..<min(start + 1000, ended.count)])
-                let body = try JSONEncoder().encode(OTLPRequest(part, service: self.service, name: self.name))
+                let body = try encoder.encode(OTLPRequest(part, service: self.service, name: self.name))
                 // The last one is on its way when the task is cancelled already.
                 try await Task { try await self.endpoint.post(Array(body)) }.value
+                sent += part.count
             }
-            if isAway { self.logger.info("spans reach their collector again") }
-            isAway = false
+            if lost > 0 { self.logger.info("spans reach their collector again", metadata: ["lost": "\(lost)"]) }
+            lost = 0
             if dropped > 0 {
                 self.logger.warning("spans were dropped, there were too many", metadata: ["spans": "\(dropped)"])
             }
         } catch {
-            if !isAway {
+            if lost == 0 {
                 self.logger.warning(
                     "spans don't reach their collector",
                     metadata: ["endpoint": "\(self.endpoint)", "error": "\(error)"]
                 )
             }
-            isAway = true
+            lost += ended.count - sent + dropped
         }
     }
 }

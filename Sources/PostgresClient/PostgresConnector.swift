@@ -14,6 +14,8 @@ package final class PostgresConnector: Sendable {
     /// Whether a connection has a session of its own; nil while that is unknown.
     private let hasSessions: Mutex<Bool?>
     private let lost = Mutex(0)
+    /// Since when no further connection could be made.
+    private let lacksMore = Mutex<(since: ContinuousClock.Instant, isSaid: Bool)?>(nil)
     /// The same as `configuration`, but that the host that took the latest connection is tried first: one that has vanished
     /// would cost every connection its whole patience.
     private let current: Mutex<PostgresConfiguration>
@@ -117,8 +119,35 @@ package final class PostgresConnector: Sendable {
         )
     }
 
-    /// One try.
+    /// One try, for a connection that comes beside those that are always there: that it can't be made doesn't mean that the
+    /// database is away.
     package func connect() async throws(PostgresError) -> PostgresConnection {
+        do throws(PostgresError) {
+            let connection = try await self.attempt()
+            self.lacksMore.withLock { $0 = nil }
+            return connection
+        } catch {
+            self.lacks(error)
+            throw error
+        }
+    }
+
+    /// Says it once, where it lasts, unless the database is away altogether: that has a line of its own.
+    private func lacks(_ error: PostgresError) {
+        let now = ContinuousClock.now
+        let isNews = self.lacksMore.withLock { lack in
+            guard let since = lack?.since else {
+                lack = (now, isSaid: false)
+                return false
+            }
+            guard lack?.isSaid == false, now - since >= .seconds(1), self.awaySince == nil else { return false }
+            lack = (since, isSaid: true)
+            return true
+        }
+        if isNews { self.logger.error("can't make another connection, trying again", metadata: ["error": "\(error)"]) }
+    }
+
+    private func attempt() async throws(PostgresError) -> PostgresConnection {
         do throws(PostgresError) {
             try await self.findOutAboutSessions()
             let configuration = self.current.withLock { $0 }
@@ -138,7 +167,6 @@ package final class PostgresConnector: Sendable {
             return connection
         } catch {
             DatabaseMetrics.connectionsFailed.increment()
-            self.leaves(error, refusing: [])
             throw error
         }
     }
@@ -151,15 +179,16 @@ package final class PostgresConnector: Sendable {
         }
     }
 
-    /// Tries until there is a connection, with jittered backoff.
+    /// Tries until there is a connection, with jittered backoff; the database is away meanwhile.
     ///
     /// - Returns: nil when the task was cancelled.
     package func connectPersistently() async -> PostgresConnection? {
         var backoff = Backoff()
         while !Task.isCancelled {
             do throws(PostgresError) {
-                return try await self.connect()
+                return try await self.attempt()
             } catch {
+                self.leaves(error, refusing: [])
                 try? await Task.sleep(for: backoff.next())
             }
         }

@@ -43,7 +43,8 @@ extension Handle {
 
     /// PostgreSQL's text has no NUL; and a megabyte of error helps nobody.
     private static func stored(_ text: String) -> String {
-        String(text.prefix(1000)).replacing("\0", with: "\u{FFFD}")
+        // By scalars: one that is read as a character may be a megabyte of combining marks.
+        String(String.UnicodeScalarView(text.unicodeScalars.prefix(1000))).replacing("\0", with: "\u{FFFD}")
     }
 }
 

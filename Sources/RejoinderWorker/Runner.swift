@@ -2,6 +2,7 @@ import EventQueue
 import HaptikWebhook
 import Logging
 import PostgresClient
+import RejoinderMetrics
 import Synchronization
 import Tracing
 
@@ -44,7 +45,7 @@ final class Runner: Sendable {
     private let queue: WorkerQueue
     private let logger: Logger
     private let state = Mutex(State())
-    /// By node.
+    /// By node, as metrics name it: a node's name is a stranger's text, and the others have one together.
     private let paces = Mutex<[String: Pace]>([:])
     private let deadlines = DeadlineQueue<Limit>()
     private let threads = HandlerThreads()
@@ -109,7 +110,7 @@ final class Runner: Sendable {
         if let limit = handle?.options.timeLimit, .now + limit < claim.deadline {
             self.deadlines.insert(Limit(.timeLimit, of: claim), at: .now + limit)
         }
-        if self.paces.withLock({ $0[claim.node]?.isQuick(at: .now) ?? false }) {
+        if self.paces.withLock({ $0[claim.pace]?.isQuick(at: .now) ?? false }) {
             connection.lend { self.startQuickly(claim, handle) }
         } else {
             let thread = self.threads.take()
@@ -126,7 +127,7 @@ final class Runner: Sendable {
         let thread = self.threads.take()
         let task = Task.immediate(executorPreference: thread) { await self.run(claim, handle, on: thread) }
         let now = ContinuousClock.now
-        self.paces.withLock { $0[claim.node]?.heldThread(for: now - start, at: now) }
+        self.paces.withLock { $0[claim.pace]?.heldThread(for: now - start, at: now) }
         self.started(claim, task)
     }
 
@@ -145,7 +146,7 @@ final class Runner: Sendable {
         let outcome = await self.attempt(claim, handle)
         let ran = ContinuousClock.now - start
         if case .retry(code: "handler_failed", _) = outcome { await Self.pause(after: claim) }
-        self.paces.withLock { $0[claim.node, default: Pace()].took(ran) }
+        self.paces.withLock { $0[claim.pace, default: Pace()].took(ran) }
         self.threads.giveBack(thread)
         self.end(claim, outcome, ran: ran)
     }
@@ -238,4 +239,9 @@ final class Runner: Sendable {
             metadata: ["event.id": "\(claim.id)", "node": "\(claim.node)"]
         )
     }
+}
+
+extension Claim {
+    /// Under which its handler's pace is kept.
+    fileprivate var pace: String { NodeLabels.shared.label(of: self.node) }
 }

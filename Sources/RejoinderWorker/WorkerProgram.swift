@@ -152,8 +152,8 @@ struct WorkerCommand<Program: WorkerProgram>: AsyncParsableCommand {
             gracefulShutdownSignals: [.sigterm, .sigint],
             logger: logger
         )
-        // Handlers end at their deadlines, 30 s at most after the event came.
-        configuration.maximumGracefulShutdownDuration = .seconds(32)
+        // It ends as soon as its handlers have, by their deadlines at the latest.
+        configuration.maximumGracefulShutdownDuration = NewEvent.longestDeadline + .seconds(3)
         configuration.maximumCancellationDuration = .seconds(5)
         // Beside the work, which it never holds up.
         async let examination: Void = worker.examination.log()

@@ -118,7 +118,7 @@ struct IngressCommand: AsyncParsableCommand {
             logger: logger
         )
         // Every waiting caller gets its reply before the process ends; a reload may have given it longer than it was at the start.
-        configuration.maximumGracefulShutdownDuration = IngressSettings.longestDeadline + .seconds(3)
+        configuration.maximumGracefulShutdownDuration = NewEvent.longestDeadline + .seconds(3)
         configuration.maximumCancellationDuration = .seconds(5)
         do {
             try await ServiceGroup(configuration: configuration).run()

@@ -1,4 +1,5 @@
 import Dashboard
+import EventQueue
 import HaptikWebhook
 import RejoinderIngress
 import Settings
@@ -32,11 +33,10 @@ enum IngressSettings {
         help: "PEM file with the certificate chain; read again when it changes. Default: no TLS."
     )
     static let tlsKey = Setting.text("tls.key", help: "PEM file with the certificate's private key. Default: no TLS.")
-    static let longestDeadline = Duration.seconds(300)
     static let deadline = Setting.duration(
         "deadline",
         help: "From a call's arrival to its reply, such as 29s or 2500ms. Default: 29s.",
-        in: .milliseconds(100)...Self.longestDeadline,
+        in: .milliseconds(100)...NewEvent.longestDeadline,
         default: .seconds(29)
     )
     static let fallback = Setting.text(

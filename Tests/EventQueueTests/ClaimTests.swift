@@ -46,7 +46,6 @@ struct ClaimTests {
             let claim = try #require(try await connection.claim(7, lane).first)
             #expect(claim.id == event.id)
             #expect(claim.attempt == 1)
-            #expect(claim.ingress == 42)
             #expect(claim.endpoint == "/webhook")
             #expect(claim.node == "node")
             #expect(claim.payload == event.payload)

@@ -137,7 +137,7 @@ struct SettleTests {
         try await self.withScene { scene in
             let retried = try await scene.end([.retry(code: "again", error: "")])
             let refused = [
-                (claim: Claim.sample(place: 1, ingress: scene.ingresses[0]), outcome: self.answer(bytes: 10))
+                (claim: Claim.sample(place: 1), outcome: self.answer(bytes: 10))
             ]
             try await scene.settle(retried + refused)
             try await scene.settle([])
@@ -214,7 +214,7 @@ struct SettleTests {
                 ]
             try await scene.connection.enqueue(outcomes.map { _ in .sample() }, ingress: scene.ingresses[0])
             let claims = try await scene.connection.claim(scene.worker, count: outcomes.count)
-            let stranger = Claim.sample(place: 1, ingress: scene.ingresses[0])
+            let stranger = Claim.sample(place: 1)
             let foreign = (claim: stranger, outcome: self.answer(bytes: 9), handled: Handled?.none)
             let concluded = zip(claims, outcomes).map { (claim: $0, outcome: $1, handled: Handled?.none) }
             let rows = try await scene.connection.execute(.answer(worker: scene.worker, concluded + [foreign]))

@@ -24,8 +24,7 @@ extension Claim {
     static func sample(
         id: EventID = EventID(),
         place: Int64,
-        node: String = "node",
-        ingress: Int32? = nil
+        node: String = "node"
     ) -> Claim {
         Claim(
             id: id,
@@ -37,8 +36,7 @@ extension Claim {
             payload: [],
             trace: nil,
             waited: nil,
-            lane: 0,
-            ingress: ingress
+            lane: 0
         )
     }
 }
@@ -155,8 +153,7 @@ extension PostgresConnection {
                 payload: rows.bytes(row, 7),
                 trace: nil,
                 waited: nil,
-                lane: 0,
-                ingress: rows.optionalInteger(row, 4)
+                lane: 0
             )
         }
     }

@@ -160,9 +160,11 @@ struct WorkerTableTests {
         _ = table.nextTrip()
         table.claimed([], lane: 0)
         let claims = (1...3).map { Claim.sample(place: $0) }
-        var isTaken: [Bool] = []
-        for claim in claims { isTaken.append(table.granted(claim)) }
-        #expect(isTaken == [true, true, false])
+        for claim in claims { table.granted(claim) }
+        #expect(!table.isIdle)
+        #expect(table.knows(claims[2].id, place: 3))
+        let taken = table.takeGranted()
+        #expect(taken.map(\.place) == [1, 2])
         #expect(table.knows(claims[1].id, place: 2))
         #expect(!table.knows(claims[2].id, place: 3))
         #expect(!table.isIdle)
@@ -178,12 +180,26 @@ struct WorkerTableTests {
         #expect(table.isIdle)
     }
 
+    @Test("what is handed over while a claim is under way gets the slots that the claim leaves, and no more")
+    func grantsBesideAClaim() {
+        var table = self.table(slots: 2)
+        #expect(table.nextTrip().steps.map(\.step.claim) == [2])
+        for place in 1...2 { table.granted(Claim.sample(place: Int64(place))) }
+        table.claimed([Claim.sample(place: 3)], lane: 0)
+        let taken = table.takeGranted()
+        #expect(taken.map(\.place) == [1])
+        #expect(table.lanes[0].busy == 2)
+        #expect(table.nextTrip().releases.map(\.place) == [2])
+    }
+
     @Test("a worker that drains gives back what is claimed for it meanwhile")
     func grantWhileDraining() {
         var table = self.table(slots: 2)
         table.drain()
-        let isTaken = table.granted(Claim.sample(place: 1))
-        #expect(!isTaken)
+        table.granted(Claim.sample(place: 1))
+        #expect(!table.isIdle)
+        let taken = table.takeGranted()
+        #expect(taken.isEmpty)
         #expect(table.nextTrip().releases.map(\.place) == [1])
         #expect(table.isIdle)
     }

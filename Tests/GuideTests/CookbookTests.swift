@@ -46,10 +46,12 @@ struct CookbookTests {
             try await TestCluster.withDatabase { database in
                 try await database.query(Self.fill)
                 for statement in recipe {
-                    let sql = statement.replacing(":'id'", with: "'\(Self.waiting)'").replacing(
-                        ":'node'",
-                        with: "'price'"
-                    )
+                    let gexec = "\\gexec"
+                    let sql = statement.replacing(gexec, with: "").replacing(":'id'", with: "'\(Self.waiting)'")
+                        .replacing(
+                            ":'node'",
+                            with: "'price'"
+                        )
                     guard sql.hasPrefix("select") else {
                         try await database.query(sql)
                         continue
@@ -59,6 +61,9 @@ struct CookbookTests {
                         sql.contains("rejoinder.\($0)(")
                     }
                     #expect(!acts || !rows.isEmpty, "\(sql)")
+                    guard statement.contains(gexec) else { continue }
+                    // psql carries out what comes back.
+                    for made in try await database.query(sql) { try await database.query(try #require(made[0])) }
                 }
             }
         }

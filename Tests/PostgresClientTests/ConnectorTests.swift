@@ -58,18 +58,44 @@ struct ConnectorTests {
 
             #expect(connector.awaySince == nil)
             try await elsewhere.query("alter database \(name) allow_connections false")
-            for _ in 0..<5 {
+            async let persistent = connector.connectPersistently()
+            try await eventually("the first try has failed") { connector.awaySince != nil }
+            let start = ContinuousClock.now
+            repeat {
                 let error = try await #require(throws: PostgresError.self) { try await connector.connect() }
                 #expect(error.code == .connectionFailed)
-            }
+            } while .now - start < .seconds(1.5)
             #expect(connector.awaySince != nil)
             #expect(recorder.entries.map(\.level) == [.error])
             #expect(!"\(recorder.entries[0].metadata)".contains("\n"))
 
             try await elsewhere.query("alter database \(name) allow_connections true")
-            let connection = try #require(await connector.connectPersistently())
+            let connection = try #require(await persistent)
             #expect(connector.awaySince == nil)
             #expect(recorder.entries.map(\.level) == [.error, .info])
+            await connection.close()
+        }
+    }
+
+    @Test(
+        "that no other connection can be made besides one that works has a line in the log, and is no database that is away"
+    )
+    func oneMore() async throws {
+        try await TestCluster.withDatabase(migrated: false) { database in
+            let recorder = LogRecorder()
+            let connector = PostgresConnector(database.configuration, logger: recorder.logger)
+            let name = try #require(try await database.query("select current_database()::text").first?.first ?? nil)
+            let elsewhere = TestDatabase(url: database.url.replacing("/\(name)", with: "/postgres"))
+            let connection = try #require(await connector.connectPersistently())
+            try await elsewhere.query("alter database \(name) allow_connections false")
+            try await eventually("it lasts") {
+                _ = try await #require(throws: PostgresError.self) { try await connector.connect() }
+                return !recorder.entries.isEmpty
+            }
+            _ = try await #require(throws: PostgresError.self) { try await connector.connect() }
+            #expect(connector.awaySince == nil)
+            #expect(recorder.entries.map(\.message) == ["can't make another connection, trying again"])
+            #expect(connection.isOpen)
             await connection.close()
         }
     }
