@@ -171,6 +171,7 @@ extension IngressQueue: Service {
             self.connector.refused(.enqueuing, error)
             throw error
         }
+        self.connector.worked(.enqueuing)
         for (event, error) in refused {
             self.logger.error(
                 "the database refused an event",

@@ -94,6 +94,7 @@ extension WorkerQueue {
             self.connector.refused(.answering, error)
             throw error
         }
+        self.connector.worked(.answering)
         var failures: [WorkerTable.Told] = []
         for (told, error) in refused {
             self.logger.error(
