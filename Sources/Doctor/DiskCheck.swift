@@ -43,7 +43,7 @@ struct DiskCheck: Sendable {
     static func finding(free: UInt64, of total: UInt64, in folder: String) -> Finding {
         let share = 100 * Double(free) / Double(total)
         let text = "\(free >> 20) MiB are free (\(share.rounded()) %) where the database is"
-        let remedy = "df -h \(folder) # make room, or shorten rejoinder.setting's retention"
+        let remedy = "df -h \(folder) # make room, or keep less: select rejoinder.set_retention('2 days')"
         if free < 256 << 20 || share < 1 { return Finding(Self.name, .broken, text, remedy: remedy) }
         if free < 2 << 30 || share < 5 { return Finding(Self.name, .warning, text, remedy: remedy) }
         return Finding(Self.name, .ok, text)

@@ -64,9 +64,14 @@ package struct Operator: Sendable {
         arguments.append(filter.node)
         arguments.append(filter.since / .seconds(1))
         arguments.append(Int64(filter.limit))
-        // What is live is soon found in the queue, and else only among all that came in.
-        let isLive = filter.state == .queued || filter.state == .running
-        return try await self.records(isLive ? Statements.liveEvents : Statements.events, arguments).map(Event.init)
+        // What is live is soon found in the queue, and what has failed by an index of its own; else only among all that came in.
+        let statement =
+            switch filter.state {
+            case .queued, .running: Statements.liveEvents
+            case .failed, .expired, .cancelled: Statements.endedEvents
+            case .answered, nil: Statements.events
+            }
+        return try await self.records(statement, arguments).map(Event.init)
     }
 
     /// One event; nil where there is none of that id.

@@ -17,6 +17,7 @@ enum Statements {
     static let enqueue = make("enqueue", PackageResources.enqueue_sql)
     static let event = make("event", PackageResources.event_sql)
     static let events = make("events", PackageResources.events_sql)
+    static let endedEvents = make("ended_events", PackageResources.ended_events_sql)
     static let failures = make("failures", PackageResources.failures_sql)
     static let glance = make("glance", PackageResources.glance_sql)
     static let heartbeat = make("heartbeat", PackageResources.heartbeat_sql)
@@ -59,7 +60,7 @@ enum Statements {
     /// All that need the schema, for the test that prepares each of them.
     static let all = [
         abandon, answer, answerByHand, attend, audit, cancel, claim, contents, definitions, definitionsPresent,
-        deregister, drain, enqueue, event, events, failures, glance, heartbeat, held, highWater, incidents, life, limit,
+        deregister, drain, enqueue, endedEvents, event, events, failures, glance, heartbeat, held, highWater, incidents, life, limit,
         liveEvents, mayCall, membership, migrationsApplied, minutes, nodes, noteIncidents, overview, passOn, pause,
         recordDefinitions, recover, register, release, replied, results, resume, retry, revive, secure, sight, tidy,
         unserved, vitals, wake, workers,

@@ -20,6 +20,7 @@ package struct Ingress: Sendable {
     private let logger: Logger
     private let onListening: @Sendable (_ port: Int, _ adminPort: Int) -> Void
     private let metrics: (@Sendable () -> String)?
+    private let stopping = Flag()
     /// Who answers on the private port whatever is neither health nor metrics.
     package var adminPages: (any HTTPResponder<BasicRequestContext>)?
 
@@ -67,6 +68,9 @@ package struct Ingress: Sendable {
         IngressMetrics.show(endpoints)
     }
 
+    /// From now on readiness says that it is stopping; calls are taken as before, until its services are shut down.
+    package func leave() { self.stopping.set() }
+
     /// In the order in which they start.
     ///
     /// They stop in reverse: first the public port, when every waiting caller has its reply; then the private one,
@@ -74,7 +78,6 @@ package struct Ingress: Sendable {
     ///
     /// - Throws: when the certificate or its key can't be used.
     package func services() throws -> [any Service] {
-        let stopping = Flag()
         let ports = Ports(onListening: self.onListening)
         // One thread for HTTP: it has time for more calls than PostgreSQL takes. More come with more ingress processes.
         let eventLoops = MultiThreadedEventLoopGroup(numberOfThreads: 1)
@@ -112,7 +115,7 @@ package struct Ingress: Sendable {
         }
         let adminServer = Application(
             responder: AdminResponder(
-                readiness: { [queue] in stopping.isSet ? .stopping : queue.isReady ? .ready : .databaseAway },
+                readiness: { [queue, stopping] in stopping.isSet ? .stopping : queue.isReady ? .ready : .databaseAway },
                 metrics: self.metrics,
                 others: self.adminPages
             ),
@@ -123,7 +126,7 @@ package struct Ingress: Sendable {
             eventLoopGroupProvider: .shared(eventLoops),
             logger: self.logger
         )
-        services += [self.queue, adminServer, Announced(service: publicServer, stopping: stopping)]
+        services += [self.queue, adminServer, Announced(service: publicServer, stopping: self.stopping)]
         return services
     }
 

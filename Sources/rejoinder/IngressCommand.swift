@@ -83,7 +83,13 @@ struct IngressCommand: AsyncParsableCommand {
             if let traces { besides.insert(traces, at: 0) }
             // Beside the work, which it never holds up.
             async let examination: Void = Examination(database, logger: logger).log()
-            try await Self.run(ingress, besides, options, logger)
+            try await Self.run(
+                ingress,
+                besides,
+                options,
+                delay: try reader.required(IngressSettings.shutdownDelay),
+                logger
+            )
             await examination
         }
     }
@@ -105,6 +111,7 @@ struct IngressCommand: AsyncParsableCommand {
         _ ingress: Ingress,
         _ besides: [any Service],
         _ options: IngressOptions,
+        delay: Duration,
         _ logger: Logger
     ) async throws {
         OpenFiles.allowAsManyAsPossible()
@@ -114,18 +121,46 @@ struct IngressCommand: AsyncParsableCommand {
         }
         var configuration = ServiceGroupConfiguration(
             services: besides + services,
-            gracefulShutdownSignals: [.sigterm, .sigint],
             logger: logger
         )
         // Every waiting caller gets its reply before the process ends; a reload may have given it longer than it was at the start.
         configuration.maximumGracefulShutdownDuration = NewEvent.longestDeadline + .seconds(3)
         configuration.maximumCancellationDuration = .seconds(5)
+        let group = ServiceGroup(configuration: configuration)
+        let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint)
+        let leaving = Task { await Self.leave(ingress, group, on: signals, after: delay, logger) }
+        defer { leaving.cancel() }
         do {
-            try await ServiceGroup(configuration: configuration).run()
+            try await group.run()
         } catch {
             let why = await PortCheck(options).explanation(of: error)
             StandardError.print("rejoinder: \(why ?? "the ingress stopped: \(error)")")
             throw ExitCode(1)
+        }
+    }
+
+    /// Shuts down when told to: after the delay, in which whoever sends it calls can hear that it goes, or at once when told
+    /// again.
+    private static func leave(
+        _ ingress: Ingress,
+        _ group: ServiceGroup,
+        on signals: UnixSignalsSequence,
+        after delay: Duration,
+        _ logger: Logger
+    ) async {
+        var isLeaving = false
+        for await _ in signals {
+            guard delay > .zero, !isLeaving else {
+                await group.triggerGracefulShutdown()
+                continue
+            }
+            isLeaving = true
+            logger.info("leaving, calls are still taken", metadata: ["for": "\(delay)"])
+            ingress.leave()
+            Task(name: "shutdown delay") {
+                try? await Task.sleep(for: delay)
+                await group.triggerGracefulShutdown()
+            }
         }
     }
 }

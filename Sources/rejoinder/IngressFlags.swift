@@ -33,6 +33,8 @@ struct IngressFlags: ParsableArguments {
     @Option(name: .long, help: ArgumentHelp(stringLiteral: IngressSettings.timeoutIdle.help)) var timeoutIdle: String?
     @Option(name: .long, help: ArgumentHelp(stringLiteral: IngressSettings.databaseWait.help)) var databaseWait: String?
     @Option(name: .long, help: ArgumentHelp(stringLiteral: IngressSettings.workerGrace.help)) var workerGrace: String?
+    @Option(name: .long, help: ArgumentHelp(stringLiteral: IngressSettings.shutdownDelay.help))
+    var shutdownDelay: String?
     @Option(name: .long, help: ArgumentHelp(stringLiteral: IngressSettings.adminNames.help)) var adminNames: String?
     @Flag(name: .long, help: ArgumentHelp(stringLiteral: IngressSettings.showPayloads.help)) var showPayloads = false
     @Option(name: .long, help: ArgumentHelp(stringLiteral: IngressSettings.name.help)) var name: String?
@@ -61,6 +63,7 @@ struct IngressFlags: ParsableArguments {
             IngressSettings.timeoutIdle.key: self.timeoutIdle,
             IngressSettings.databaseWait.key: self.databaseWait,
             IngressSettings.workerGrace.key: self.workerGrace,
+            IngressSettings.shutdownDelay.key: self.shutdownDelay,
             IngressSettings.adminNames.key: self.adminNames,
             IngressSettings.showPayloads.key: self.showPayloads ? "true" : nil,
             IngressSettings.name.key: self.name,

@@ -109,6 +109,12 @@ enum IngressSettings {
         in: timeouts,
         default: .seconds(10)
     )
+    static let shutdownDelay = Setting.duration(
+        "shutdown.delay",
+        help: "How long calls are still taken after SIGTERM, while readiness says no. Default: 0s.",
+        in: .zero...(.seconds(300)),
+        default: .zero
+    )
     static let workerGrace = Setting.duration(
         "worker.grace",
         help: "How long calls wait for a worker that serves their node. Default: 5s.",
@@ -159,7 +165,9 @@ enum IngressSettings {
         httpHost.key, httpPort.key, adminHost.key, adminPort.key, tlsCertificate.key, tlsKey.key, deadline.key,
         fallback.key, algorithm.key, limitBody.key, limitHead.key, limitFields.key, limitConnections.key,
         limitCalls.key,
-        limitBytes.key, timeoutHead.key, timeoutBody.key, timeoutIdle.key, databaseWait.key, workerGrace.key, name.key,
+        limitBytes.key, timeoutHead.key, timeoutBody.key, timeoutIdle.key, databaseWait.key, workerGrace.key,
+        shutdownDelay.key,
+        name.key,
         secret.key, secretFile.key, CommonSettings.logLevel.key, CommonSettings.logFormat.key,
         adminNames.key, showPayloads.key, operatorToken.key, operatorTokenFile.key,
     ]

@@ -22,6 +22,11 @@ struct StatementTests {
         "definitions_present": ("{}", "boolean"),
         "deregister": ("{integer}", "void"),
         "drain": ("{text,text,integer}", "text"),
+        "ended_events": (
+            #"{text,text,"double precision",bigint}"#,
+            "text,text,text,text,smallint,smallint,boolean,integer,integer,text,text,text,text,"
+                + "text,text"
+        ),
         "event": (
             "{text}",
             "text,text,text,text,smallint,smallint,boolean,integer,integer,text,text,text,text,"

@@ -252,6 +252,23 @@ struct TidyTests {
         }
     }
 
+    @Test("how long events are kept is set by an operator, and noted")
+    func setRetention() async throws {
+        try await TestCluster.withDatabase { database in
+            let connection = try await database.connect()
+            #expect(try await connection.query("select rejoinder.set_retention('8 days')::text") == [["8 days"]])
+            #expect(try await connection.query("select retention::text from rejoinder.setting") == [["8 days"]])
+            let noted = try await connection.query("select action, detail ->> 'retention' from rejoinder.audit")
+            #expect(noted == [["set_retention", "8 days"]])
+            for wrong in ["'59 minutes'", "null"] {
+                let error = try await #require(throws: PostgresError.self) {
+                    try await connection.query("select rejoinder.set_retention(\(wrong))")
+                }
+                #expect(error.message.hasSuffix("expected at least 1 hour"))
+            }
+        }
+    }
+
     @Test("partitions are days of UTC, though the server's own day is about to have another length")
     func timeZone() async throws {
         try await TestCluster.withDatabase { database in

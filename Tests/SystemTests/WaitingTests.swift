@@ -2,6 +2,7 @@ import HaptikWebhook
 import LocalPostgres
 import NIOCore
 import NIOHTTP1
+import Subprocess
 import Synchronization
 import TestSupport
 import Testing
@@ -45,6 +46,24 @@ struct WaitingTests {
                         try await deployment.call("echo", ["id": "2"]).message == "2"
                     }
                 }
+            }
+        }
+    }
+
+    @Test("told to stop, it is unready and takes calls all the same, for as long as it is set to; told again, it goes")
+    func shutdownDelay() async throws {
+        try await TestCluster.withDatabase { database in
+            try await Deployment.with(database, ["--shutdown-delay", "2m"]) { deployment in
+                try await deployment.withWorker { _ in
+                    #expect(try await deployment.health("ready").status == 200)
+                    deployment.ingress.signal(.terminate)
+                    try await deployment.ingress.line(containing: "leaving, calls are still taken")
+                    let ready = try await deployment.health("ready")
+                    #expect(ready.status == 503 && ready.body == "stopping\n")
+                    #expect(try await deployment.call("echo", ["id": "1"]).message == "1")
+                }
+                deployment.ingress.signal(.terminate)
+                await deployment.ingress.end()
             }
         }
     }

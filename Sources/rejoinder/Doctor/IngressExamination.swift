@@ -26,8 +26,10 @@ struct IngressExamination {
             if !secrets.isEmpty { _ = try self.flags.options(reader, file, environment: self.environment) }
             let isIngress = file != nil || certificate != nil
             var findings = SecretCheck.findings(secrets, isIngress: isIngress)
-            let token = try IngressSettings.dashboard(reader).token
-            findings += token.flatMap { SecretCheck.finding($0, "the operator's token") }.map { [$0] } ?? []
+            if let token = try IngressSettings.dashboard(reader).token {
+                let remedy = "openssl rand -hex 32 # the new REJOINDER_OPERATOR_TOKEN"
+                findings += [SecretCheck.finding(token, "the operator's token", remedy: remedy)].compactMap(\.self)
+            }
             if let certificate, let key {
                 findings += CertificateCheck(certificatePath: certificate, keyPath: key, now: Date()).findings()
             } else {

@@ -53,18 +53,18 @@ struct SecretCheck {
     }
 
     /// Also for a token: nil where there is nothing to complain of.
-    static func finding(_ secret: String, _ title: String) -> Finding? {
+    static func finding(_ secret: String, _ title: String, remedy: String = Self.remedy) -> Finding? {
         let letters = String(secret.lowercased().filter { $0.isLetter || $0.isNumber })
         // "test1", "secret-2026" and the like.
         let word = String(letters.prefix { !$0.isNumber })
         if self.known.contains(letters) || self.known.contains(word) && secret.count < 24 {
-            return Finding(Self.name, .broken, "\(title) is one that everybody tries first", remedy: self.remedy)
+            return Finding(Self.name, .broken, "\(title) is one that everybody tries first", remedy: remedy)
         }
         if secret.count < 16 {
-            return Finding(Self.name, .warning, "\(title) has fewer than 16 characters", remedy: self.remedy)
+            return Finding(Self.name, .warning, "\(title) has fewer than 16 characters", remedy: remedy)
         }
         guard Set(secret).count < 6 else { return nil }
-        return Finding(Self.name, .warning, "\(title) has few different characters", remedy: self.remedy)
+        return Finding(Self.name, .warning, "\(title) has few different characters", remedy: remedy)
     }
 
     private static func isPublic(_ path: String) -> Bool {

@@ -21,7 +21,7 @@ create table rejoinder.setting (
 );
 insert into rejoinder.setting default values;
 comment on table rejoinder.setting is 'Settings of the whole queue, in one row.';
-comment on column rejoinder.setting.retention is 'How long finished events are kept, payload included. Dropped by whole days.';
+comment on column rejoinder.setting.retention is 'How long finished events are kept, payload included. Dropped by whole days of UTC. Changed by set_retention(interval).';
 
 -- Live and recently stopped processes. A live one's session holds the advisory lock ("alive", id); behind a transaction
 -- pooler it has no session, and lives by its heartbeat alone.

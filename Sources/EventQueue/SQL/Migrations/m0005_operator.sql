@@ -389,6 +389,21 @@ begin
 end $$;
 
 
+-- ------------------------------------------------------------------------------------------------ retention
+
+-- How long finished events are kept. The next tidy() drops the days of UTC that have ended before that.
+create function rejoinder.set_retention(retention interval) returns interval
+language plpgsql as $$
+#variable_conflict use_column
+begin
+    if coalesce(set_retention.retention < interval '1 hour', true) then
+        raise exception 'retention is %, expected at least 1 hour', coalesce(set_retention.retention::text, 'null');
+    end if;
+    update rejoinder.setting as s set retention = set_retention.retention;
+    perform rejoinder.note('set_retention', 'setting', jsonb_build_object('retention', set_retention.retention));
+    return set_retention.retention;
+end $$;
+
 -- ------------------------------------------------------------------------------------------------ workers
 
 -- Lets a worker stop as on SIGTERM: it claims nothing more, finishes what it has, and exits with code 0.

@@ -137,7 +137,7 @@ with live as (
            count(*) filter (where f.state = 'expired') as expired_hour,
            count(*) filter (where f.state = 'cancelled' and f.last_minute) as cancelled_minute,
            count(*) filter (where f.state = 'cancelled') as cancelled_hour,
-           percentile_cont(array[0.5, 0.95, 0.99]) within group (order by f.milliseconds)
+           percentile_cont(array[0.5::float8, 0.95::float8, 0.99::float8]) within group (order by f.milliseconds)
                filter (where f.state = 'answered') as percentiles
       from finished as f
      group by f.node
@@ -459,6 +459,7 @@ comment on function rejoinder.answer_by_hand is 'For an operator: answers a wait
 comment on function rejoinder.pause is 'For an operator: starts nothing of a node any more; callers get 503 paused, or wait: pause(''node'', true).';
 comment on function rejoinder.resume is 'For an operator: ends a pause.';
 comment on function rejoinder.limit is 'For an operator: how many events of a node run at once, and start a second; null: no limit.';
+comment on function rejoinder.set_retention is 'For an operator: how long finished events are kept, payload included; dropped by whole days of UTC.';
 comment on function rejoinder.drain is 'For an operator: lets a worker finish what it has, and exit.';
 comment on function rejoinder.register is 'Registers a process on the session that stands for it.';
 comment on function rejoinder.deregister is 'Takes a process off in order.';

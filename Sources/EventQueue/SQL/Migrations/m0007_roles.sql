@@ -22,7 +22,7 @@ declare
             "held", "release", "register", "heartbeat", "deregister", "note_incidents", "recover", "tidy", "channel", "definitions"
         ],
         "rejoinder_operator": [
-            "cancel", "retry", "answer_by_hand", "pause", "resume", "limit", "drain", "life", "id_at", "advice",
+            "cancel", "retry", "answer_by_hand", "pause", "resume", "limit", "drain", "set_retention", "life", "id_at", "advice",
             "snapshots", "sees_snapshots", "definitions"
         ],
         "rejoinder_reader": ["life", "id_at", "advice", "snapshots", "sees_snapshots", "definitions"]
@@ -81,7 +81,6 @@ begin
                 'grant select on rejoinder.recent, rejoinder.event, rejoinder.received, rejoinder.setting, rejoinder.audit to %I',
                 role
             );
-            execute format('grant update (retention) on rejoinder.setting to %I', role);
         else
             -- A reader sees neither payloads nor answers; nor errors' texts, which the views keep back.
             for seen in
