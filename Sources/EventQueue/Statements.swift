@@ -60,7 +60,8 @@ enum Statements {
     /// All that need the schema, for the test that prepares each of them.
     static let all = [
         abandon, answer, answerByHand, attend, audit, cancel, claim, contents, definitions, definitionsPresent,
-        deregister, drain, enqueue, endedEvents, event, events, failures, glance, heartbeat, held, highWater, incidents, life, limit,
+        deregister, drain, enqueue, endedEvents, event, events, failures, glance, heartbeat, held, highWater, incidents,
+        life, limit,
         liveEvents, mayCall, membership, migrationsApplied, minutes, nodes, noteIncidents, overview, passOn, pause,
         recordDefinitions, recover, register, release, replied, results, resume, retry, revive, secure, sight, tidy,
         unserved, vitals, wake, workers,
