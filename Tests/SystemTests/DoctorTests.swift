@@ -28,6 +28,13 @@ struct DoctorTests {
             #expect("\(warned.status)" == "exited(1)", "\(warned.lines)")
             #expect(warned.lines.contains { $0.hasPrefix("warning  workers ") && $0.hasSuffix("no worker lives") })
 
+            let stranger = environment.merging(["REJOINDER_OPERATOR_DATABASE_URL": "\(database.url)&user=nobody"]) {
+                $1
+            }
+            let lost = try await Program.run("rejoinder", ["doctor"] + Self.anywhere, environment: stranger)
+            #expect("\(lost.status)" == "exited(2)", "\(lost.lines)")
+            #expect(lost.lines.contains { $0.hasPrefix("broken   operator's login") && $0.contains("nobody") })
+
             let socket = try #require(database.url.firstRange(of: "host=")).upperBound
             let folder = String(database.url[socket...].prefix { $0 != "&" }.replacing("%2F", with: "/"))
             let several = ["DATABASE_URL": "", "PGHOST": "db.invalid,\(folder)", "PGUSER": "postgres"].merging(

@@ -33,6 +33,9 @@ struct DoctorCommand: AsyncParsableCommand {
         if !self.quick {
             let environment = ProcessInfo.processInfo.environment
             findings += await IngressExamination(flags: self.flags, environment: environment).findings()
+            findings += await OperatorLoginCheck(
+                configuration: Database.operatorConfiguration("rejoinder-doctor-operator")
+            ).findings()
         }
         print(self.json ? Self.json(findings) : Self.text(findings))
         if findings.exitCode != 0 { throw ExitCode(findings.exitCode) }
