@@ -15,9 +15,9 @@ enum Statements {
     static let deregister = make("deregister", PackageResources.deregister_sql)
     static let drain = make("drain", PackageResources.drain_sql)
     static let enqueue = make("enqueue", PackageResources.enqueue_sql)
-    static let event = make("event", PackageResources.event_sql)
-    static let events = make("events", PackageResources.events_sql)
-    static let endedEvents = make("ended_events", PackageResources.ended_events_sql)
+    static let event = make("event", eventColumns + PackageResources.event_sql)
+    static let events = make("events", eventColumns + PackageResources.events_sql)
+    static let endedEvents = make("ended_events", eventColumns + PackageResources.ended_events_sql)
     static let failures = make("failures", PackageResources.failures_sql)
     static let glance = make("glance", PackageResources.glance_sql)
     static let heartbeat = make("heartbeat", PackageResources.heartbeat_sql)
@@ -27,7 +27,7 @@ enum Statements {
     static let life = make("life", PackageResources.life_sql)
     static let incidents = make("incidents", PackageResources.incidents_sql)
     static let limit = make("limit_node", PackageResources.limit_sql)
-    static let liveEvents = make("live_events", PackageResources.live_events_sql)
+    static let liveEvents = make("live_events", eventColumns + PackageResources.live_events_sql)
     static let mayCall = make("may_call", PackageResources.may_call_sql)
     static let membership = make("membership", PackageResources.membership_sql)
     static let migrationsApplied = make("migrations_applied", PackageResources.migrations_applied_sql)
@@ -66,6 +66,8 @@ enum Statements {
         recordDefinitions, recover, register, release, replied, results, resume, retry, revive, secure, sight, tidy,
         unserved, vitals, wake, workers,
     ]
+
+    private static let eventColumns = PackageResources.event_columns_sql
 
     private static func make(_ name: String, _ sql: [UInt8]) -> PostgresStatement {
         PostgresStatement(name: name, sql: String(decoding: sql, as: UTF8.self))
