@@ -13,8 +13,9 @@ struct LowWaterMark {
     }
 
     private static let spacing = Duration.milliseconds(25)
-    /// At rest a sample would be half of all that is asked.
+    /// In quiet times a sample would be half of all that is asked, and at rest there is nothing to learn.
     private static let quietSpacing = Duration.seconds(3)
+    private static let restingSpacing = Duration.seconds(20)
     private static let looks: [(back: Duration, every: Duration)] = [
         (.seconds(40), .seconds(10)), (.seconds(3), .milliseconds(500)),
     ]
@@ -29,7 +30,14 @@ struct LowWaterMark {
 
     /// Whether it is time to ask how far places have been given out: a claim that finds nothing doesn't say.
     func isSampleDue(at now: ContinuousClock.Instant, isQuiet: Bool) -> Bool {
-        self.samples.last.map { now - $0.at >= (isQuiet ? Self.quietSpacing : Self.usual) } ?? true
+        let spacing = !isQuiet ? Self.usual : self.isAtRest(at: now) ? Self.restingSpacing : Self.quietSpacing
+        return self.samples.last.map { now - $0.at >= spacing } ?? true
+    }
+
+    /// Whether nothing has been queued for 40 s, as far as the samples tell.
+    func isAtRest(at now: ContinuousClock.Instant) -> Bool {
+        guard let last = self.samples.last else { return false }
+        return self.sample(asOf: now - .seconds(40))?.place == last.place
     }
 
     /// Notes that, as of now, everything queued below `place` has been taken.
@@ -64,6 +72,10 @@ struct LowWaterMark {
     }
 
     private func place(asOf instant: ContinuousClock.Instant) -> Int64 {
-        self.samples.last { $0.at <= instant }?.place ?? 0
+        self.sample(asOf: instant)?.place ?? 0
+    }
+
+    private func sample(asOf instant: ContinuousClock.Instant) -> Sample? {
+        self.samples.last { $0.at <= instant }
     }
 }

@@ -5,6 +5,7 @@ import RejoinderMetrics
 
 /// The housekeeping, by whichever process holds the maintenance lock: recovery twice a second, partitions once a minute.
 ///
+/// At rest, when nothing has been queued for 40 s, there is hardly anything to recover, and it looks less often.
 /// To find what is overdue can take long, while an old snapshot keeps all that was ever in the queue: it may take a twentieth
 /// of the time.
 struct Maintenance: Sendable {
@@ -47,7 +48,7 @@ struct Maintenance: Sendable {
             } else {
                 lastTidy = nil
             }
-            try? await Task.sleep(for: .milliseconds(500))
+            try? await Task.sleep(for: mark.isAtRest(at: .now) ? .milliseconds(1500) : .milliseconds(500))
         }
     }
 

@@ -65,6 +65,29 @@ struct LowWaterMarkTests {
         #expect(mark.place(at: self.start + .milliseconds(560)) == 200)
     }
 
+    @Test("at rest it is asked seldom how far places have been given out, until they have been")
+    func rest() {
+        var mark = LowWaterMark()
+        func now(_ seconds: Int) -> ContinuousClock.Instant { self.start + .seconds(seconds) }
+        #expect(!mark.isAtRest(at: now(100)))
+        for second in stride(from: 0, through: 39, by: 3) {
+            #expect(mark.isSampleDue(at: now(second), isQuiet: true))
+            mark.note(emptiedBelow: 100, at: now(second))
+            #expect(!mark.isAtRest(at: now(second)))
+        }
+        #expect(mark.isAtRest(at: now(40)))
+        #expect(!mark.isSampleDue(at: now(58), isQuiet: true))
+        #expect(mark.isSampleDue(at: now(58), isQuiet: false))
+        for second in [59, 79, 99, 119] {
+            #expect(mark.isSampleDue(at: now(second), isQuiet: true))
+            mark.note(emptiedBelow: 100, at: now(second))
+            #expect(mark.isAtRest(at: now(second + 19)))
+        }
+        mark.note(emptiedBelow: 101, at: now(120))
+        #expect(!mark.isAtRest(at: now(120)))
+        #expect(mark.isSampleDue(at: now(123), isQuiet: true))
+    }
+
     @Test("a look that took long comes again after two hundred times that")
     func slowLooks() {
         var mark = LowWaterMark()

@@ -22,26 +22,33 @@ struct SpareTests {
         return workers
     }
 
-    @Test("a worker is spare while four others before it are idle for the same nodes, and it has nothing to do")
-    func spare() async throws {
+    @Test(
+        "a worker is spare while two others of 64 slots together are idle before it for the same nodes, and it has nothing to do",
+        arguments: [(slots: 100, enough: 2), (slots: 32, enough: 2), (slots: 16, enough: 4)]
+    )
+    func spare(slots: Int, enough: Int) async throws {
         try await TestCluster.withDatabase { database in
-            let same = try await self.idleWorkers(Array(repeating: .sample(), count: 6), on: database)
+            let same = try await self.idleWorkers(
+                Array(repeating: .sample(slots: slots), count: enough + 2),
+                on: database
+            )
             let other = try await self.idleWorkers([.sample(["other"]), .sample(nil)], on: database)
             for (index, worker) in same.enumerated() {
                 let spare = try await worker.connection.heartbeat(worker.process).spare
-                #expect(spare == (index >= 4), "worker \(index)")
+                #expect(spare == (index >= enough), "worker \(index)")
             }
             for worker in other {
                 let spare = try await worker.connection.heartbeat(worker.process).spare
                 #expect(!spare)
             }
-            let busy = try await same[5].connection.heartbeat(same[5].process, busy: 1).spare
+            let (next, last) = (same[enough], same[enough + 1])
+            let busy = try await last.connection.heartbeat(last.process, busy: 1).spare
             #expect(!busy)
 
             try await same[1].connection.execute(.attend(lane: same[1].lane, .eager))
-            let fifth = try await same[4].connection.heartbeat(same[4].process).spare
-            let sixth = try await same[5].connection.heartbeat(same[5].process).spare
-            #expect(!fifth && sixth)
+            let isNextSpare = try await next.connection.heartbeat(next.process).spare
+            let isLastSpare = try await last.connection.heartbeat(last.process).spare
+            #expect(!isNextSpare && isLastSpare)
         }
     }
 
@@ -49,8 +56,8 @@ struct SpareTests {
     func crowd() async throws {
         try await Rig.run { rig in
             var workers: [RunningWorker] = []
-            for _ in 0..<7 {
-                workers.append(RunningWorker(rig.database, [.sample(slots: 1)]) { .answered($0.payload) })
+            for _ in 0..<5 {
+                workers.append(RunningWorker(rig.database, [.sample(slots: 32)]) { .answered($0.payload) })
             }
             try await eventually("those who need not listen have stopped") {
                 let resting = try await rig.database.query(
@@ -61,7 +68,7 @@ struct SpareTests {
                        and database = (select oid from pg_database where datname = current_database())
                     """
                 )
-                return resting == [["4"]]
+                return resting == [["2"]]
             }
             for outcome in await rig.outcomes(of: (0..<50).map { _ in NewEvent.sample() }) {
                 guard case .answered = outcome else {

@@ -61,15 +61,18 @@ begin
     );
 end $$;
 
--- Whether a lane holds this lock. It looks and lets go at once: kept until the end of a transaction that an operator leaves
--- open, it would hold up the lane itself.
-create function rejoinder.has_attention(lane integer, attention text) returns boolean
+-- Whether a lane holds the lock of this class. It looks and lets go at once: kept until the end of a transaction that an
+-- operator leaves open, it would hold up the lane itself. (The class is the caller's constant: of a variable lock_class() would
+-- be planned anew at each call.)
+create function rejoinder.has_attention(lane integer, class integer) returns boolean
 language plpgsql as $$
+declare
+    nothing boolean;
 begin
-    if not pg_try_advisory_lock_shared(rejoinder.lock_class(attention), lane) then
+    if not pg_try_advisory_lock_shared(class, lane) then
         return true;
     end if;
-    perform pg_advisory_unlock_shared(rejoinder.lock_class(attention), lane);
+    nothing := pg_advisory_unlock_shared(class, lane);
     return false;
 end $$;
 
@@ -89,7 +92,7 @@ declare
 begin
     perform set_config('synchronous_commit', 'off', true);
     foreach lane in array lanes loop
-        continue when not rejoinder.has_attention(lane.id, 'eager');
+        continue when not rejoinder.has_attention(lane.id, rejoinder.lock_class('eager'));
         uncovered := rejoinder.without(uncovered, lane.nodes, lane.excluding);
         if uncovered = '{}' then
             return 0;
@@ -97,7 +100,7 @@ begin
     end loop;
     foreach lane in array lanes loop
         left_over := rejoinder.without(uncovered, lane.nodes, lane.excluding);
-        continue when left_over = uncovered or not rejoinder.has_attention(lane.id, 'idle');
+        continue when left_over = uncovered or not rejoinder.has_attention(lane.id, rejoinder.lock_class('idle'));
         perform pg_notify(rejoinder.channel(lane.process), 'wake ' || lane.id);
         woken := woken + 1;
         uncovered := left_over;
@@ -375,7 +378,7 @@ begin
     end loop;
 end $$;
 
--- Whether enough idle lanes of other processes listen before these: four for each, with the same nodes.
+-- Whether enough idle lanes of other processes listen before these: two for each, of 64 slots together, with the same nodes.
 -- A notification wakes every session of the database that listens, whatever its channel (before PostgreSQL 19): measured,
 -- 64 idle listeners cut the notifications from 27,000 a second to 2,000. So the first idle lanes listen, and the others
 -- only look now and then.
@@ -384,13 +387,15 @@ language plpgsql as $$
 #variable_conflict use_column
 declare
     mine rejoinder.lane;
-    other integer;
+    other record;
     listening integer;
+    slots integer;
 begin
     for mine in select l.* from rejoinder.lane as l where l.process = is_spare.process loop
         listening := 0;
+        slots := 0;
         for other in
-            select l.id
+            select l.id, l.slots
               from rejoinder.lane as l
              where l.id < mine.id
                and l.process <> mine.process
@@ -398,12 +403,13 @@ begin
                and l.excluding is not distinct from mine.excluding
              order by l.id
         loop
-            if not pg_try_advisory_xact_lock_shared(rejoinder.lock_class('idle'), other) then
+            if not pg_try_advisory_xact_lock_shared(rejoinder.lock_class('idle'), other.id) then
                 listening := listening + 1;
-                exit when listening = 4;
+                slots := slots + other.slots;
+                exit when listening >= 2 and slots >= 64;
             end if;
         end loop;
-        if listening < 4 then
+        if listening < 2 or slots < 64 then
             return false;
         end if;
     end loop;

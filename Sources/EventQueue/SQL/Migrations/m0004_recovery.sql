@@ -220,9 +220,9 @@ begin
     return cardinality(overdue);
 end $$;
 
--- Every 500 ms by the process that holds the maintenance lock. "after" is the caller's
--- low-water mark, as in claim(); "emptied" what it may be some time from now: places above it are given out later. Without "expires" it
--- leaves alone what is overdue, which takes time to find.
+-- Every 500 ms, at rest every 1.5 s, by the process that holds the maintenance lock. "after" is the caller's low-water mark, as
+-- in claim(); "emptied" what it may be some time from now: places above it are given out later. Without "expires" it leaves alone
+-- what is overdue, which takes time to find.
 create function rejoinder.recover(
     after bigint default 0, expires boolean default true, out requeued integer, out cancelled integer, out expired integer, out emptied bigint
 )
