@@ -71,9 +71,6 @@ enum QueueSQL {
             """
     }
 
-    /// Takes all finished events out of the tables.
-    static let empty = "truncate rejoinder.received, rejoinder.outcome"
-
     /// Settles what so many new rows leave to do, so that it isn't done during the measurement.
     static let settle = ["vacuum (analyze) rejoinder.received", "vacuum (analyze) rejoinder.outcome", "checkpoint"]
 

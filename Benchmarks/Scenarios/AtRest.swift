@@ -23,9 +23,10 @@ extension Scenario {
 extension Deployment {
     /// Watches a process that nobody asks for anything.
     fileprivate func rest(_ name: String, _ member: Member) async throws -> [Row] {
-        let seconds = max(5, self.bench.seconds(30, quick: 15))
-        try await Task.sleep(for: .seconds(3))
+        let seconds = max(5, self.bench.seconds(30, quick: 20))
         self.bench.says("l: \(name) at rest")
+        // By then nothing has been queued for so long that it asks less.
+        try await Task.sleep(for: .seconds(45))
         let backends = try await self.backends(of: member)
         let statements = try self.statements(by: backends)
         let wakeUps = ProcessFigures.wakeUps(of: member.pid)

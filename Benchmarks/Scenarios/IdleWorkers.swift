@@ -3,43 +3,52 @@ import Stage
 
 extension Scenario {
     static let idleWorkers = Scenario(letter: "h", title: "64 more workers that have nothing to do") { bench in
-        // Each process has a few connections.
-        try await Deployment.withOneOfEach(bench, settings: ["max_connections": "600"]) { deployment in
-            func measure() async throws -> (one: Measurement, many: Measurement) {
-                bench.says("h: \(deployment.workers.count) workers")
-                return (
-                    try await deployment.measureClosed(1, seconds: bench.seconds(15)),
-                    try await deployment.measureClosed(64, seconds: bench.seconds(15))
-                )
+        try await Deployment.withOneOfEach(bench) { plain in
+            // Each process has a few connections.
+            try await Deployment.withOneOfEach(bench, settings: ["max_connections": "600"]) { crowded in
+                try await crowded.addWorkers(64)
+                try await crowded.untilReady()
+                func turns(_ connections: Int) async throws -> Turns {
+                    try await Turns.between(plain, crowded, bench) { deployment, seconds in
+                        bench.says("h: connections: \(connections), workers: \(deployment.workers.count)")
+                        return try await deployment.measureClosed(connections, seconds: seconds)
+                    }
+                }
+                let one = try await turns(1)
+                let many = try await turns(64)
+                return [
+                    Row(
+                        "h",
+                        "64 connections, 1 worker",
+                        many.median(0, \.rate).perSecond,
+                        many.typical(0, \.rate)
+                    ),
+                    Row(
+                        "h",
+                        "64 connections, 64 more workers",
+                        many.median(1, \.rate).perSecond,
+                        target: "≥ 0.8 × without",
+                        ratio: .atLeast(0.8, many.ratio(1, \.rate)),
+                        note: many.spread(1, \.rate),
+                        many.typical(1, \.rate)
+                    ),
+                    Row(
+                        "h",
+                        "median at 1 connection, 1 worker",
+                        one.median(0, \.latency.p50).milliseconds,
+                        one.typical(0, \.latency.p50)
+                    ),
+                    Row(
+                        "h",
+                        "median at 1 connection, 64 more workers",
+                        one.median(1, \.latency.p50).milliseconds,
+                        target: "≤ 1.5 × without",
+                        ratio: .atMost(1.5, one.ratio(1, \.latency.p50)),
+                        note: one.spread(1, \.latency.p50),
+                        one.typical(1, \.latency.p50)
+                    ),
+                ]
             }
-            let before = try await measure()
-            try await deployment.addWorkers(64)
-            try await deployment.untilReady()
-            let crowded = try await measure()
-            await deployment.endWorkers(64)
-            let after = try await measure()
-            let one = Comparison(before: before.one, changed: crowded.one, after: after.one)
-            let many = Comparison(before: before.many, changed: crowded.many, after: after.many)
-            return [
-                Row("h", "64 connections, 1 worker", many.without(\.rate, \.perSecond), many.before),
-                Row(
-                    "h",
-                    "64 connections, 64 more workers",
-                    many.changed.load.rate.perSecond,
-                    target: "≥ 0.8 × without",
-                    ratio: .atLeast(0.8, many.ratio(\.rate)),
-                    many.changed
-                ),
-                Row("h", "median at 1 connection, 1 worker", one.without(\.latency.p50, \.milliseconds), one.before),
-                Row(
-                    "h",
-                    "median at 1 connection, 64 more workers",
-                    one.changed.load.latency.p50.milliseconds,
-                    target: "≤ 1.5 × without",
-                    ratio: .atMost(1.5, one.ratio(\.latency.p50)),
-                    one.changed
-                ),
-            ]
         }
     }
 }

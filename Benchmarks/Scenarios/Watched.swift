@@ -31,42 +31,35 @@ extension Bench {
         return Row("n", "CPU, \(what)", "\(cost.text(2)) %", target: "≤ 3 % of all", isMet: cost <= 3)
     }
 
-    /// One after the other, there and back, time after time: what the machine does besides hits all of them.
-    ///
-    /// Of the ratios the median counts. Many short rounds say more than a few long ones, since the machine's pace changes
-    /// within seconds.
     fileprivate func compare(
         _ plain: Deployment,
         _ watched: [(deployment: Deployment, what: String)]
     ) async throws -> [Row] {
         let (rounds, seconds) = (self.count(40, quick: 20, short: 2), self.seconds(2, quick: 1))
-        var rates: [Double] = []
-        var ratios = watched.map { _ in [Double]() }
-        for round in 1...rounds {
-            self.says("n: round \(round) of \(rounds)")
-            var measured = [Double](repeating: 0, count: watched.count + 1)
-            let order = Array(measured.indices)
-            for index in round.isMultiple(of: 2) ? order : order.reversed() {
-                measured[index] =
-                    if index == 0 {
-                        try await plain.measureClosed(64, seconds: seconds).load.rate
-                    } else {
-                        try await watched[index - 1].deployment.whileWatched { deployment in
-                            try await deployment.measureClosed(64, seconds: seconds).load.rate
+        let turns = try await Turns(
+            of: rounds,
+            [
+                {
+                    self.says("n: 64 connections, nobody watches")
+                    return try await plain.measureClosed(64, seconds: seconds)
+                }
+            ]
+                + watched.map { watched in
+                    {
+                        self.says("n: 64 connections, \(watched.what)")
+                        return try await watched.deployment.whileWatched { deployment in
+                            try await deployment.measureClosed(64, seconds: seconds)
                         }
                     }
-            }
-            rates.append(measured[0])
-            for index in watched.indices { ratios[index].append(measured[index + 1] / measured[0]) }
-        }
-        return [Row("n", "64 connections, nobody watches", rates.median.perSecond)]
-            + zip(watched, ratios).map { watched, ratios in
+                }
+        )
+        return [Row("n", "64 connections, nobody watches", turns.median(0, \.rate).perSecond)]
+            + watched.enumerated().map { index, watched in
                 Row(
                     "n",
                     watched.what,
-                    "\(ratios.median.text(2)) × without",
-                    note:
-                        "half of \(rounds) rounds from \(ratios.quantile(0.25).text(2)) to \(ratios.quantile(0.75).text(2))"
+                    "\(turns.ratio(index + 1, \.rate).text(2)) × without",
+                    note: turns.spread(index + 1, \.rate)
                 )
             }
     }
@@ -102,16 +95,5 @@ extension Deployment {
         ]
         defer { for watcher in watchers { watcher.cancel() } }
         return try await body(self)
-    }
-}
-
-extension [Double] {
-    fileprivate var median: Double { self.quantile(0.5) }
-
-    /// Between two of them, what lies between by their distance.
-    fileprivate func quantile(_ part: Double) -> Double {
-        let (sorted, place) = (self.sorted(), part * Double(self.count - 1))
-        let (below, above) = (sorted[Int(place)], sorted[Int(place.rounded(.up))])
-        return below + (above - below) * place.truncatingRemainder(dividingBy: 1)
     }
 }
