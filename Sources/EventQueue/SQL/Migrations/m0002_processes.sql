@@ -52,7 +52,8 @@ end $$;
 create function rejoinder.without(list text[], nodes text[], excluding text[]) returns text[]
 language plpgsql immutable parallel safe as $$
 begin
-    if nodes is null and coalesce(excluding, '{}') = '{}' then
+    -- Mostly it serves them all, which operators alone can tell.
+    if (nodes is null or nodes @> list) and not coalesce(excluding && list, false) then
         return '{}';
     end if;
     return array(

@@ -103,7 +103,7 @@ begin
     end if;
     nothing := rejoinder.enqueue(ingress, ids, endpoints, nodes, time_left, payloads, ago, traces);
     commit;
-    nothing := rejoinder.wake(array(select distinct n from unnest(nodes) as n));
+    nothing := rejoinder.wake(nodes);
 end $$;
 
 -- Takes up to "max" queued events of these nodes (null: of any, but for "excluding"), oldest first, each for one claimer
