@@ -73,6 +73,37 @@ struct EnqueueTests {
         }
     }
 
+    @Test("batches that name new nodes in other orders don't lock each other out")
+    func newNodes() async throws {
+        try await TestCluster.withDatabase { database in
+            let holder = try await database.connect()
+            try await holder.run(
+                script: "begin; insert into rejoinder.node (name) values ('b')",
+                timeout: .seconds(5)
+            )
+            func untilWaiting(_ count: Int) async throws {
+                try await eventually("\(count) wait for a lock") {
+                    try await database.query(
+                        """
+                        select count(*)::text
+                          from pg_stat_activity
+                         where datname = current_database() and wait_event_type = 'Lock'
+                        """
+                    ) == [["\(count)"]]
+                }
+            }
+            // Had each its own order, the first would get b from the holder and then want a, which the second had.
+            let (first, second) = (try await database.connect(), try await database.connect())
+            async let one = first.enqueue(["b", "a"].map { .sample(node: $0) }, ingress: 1)
+            try await untilWaiting(1)
+            async let other = second.enqueue(["a", "b"].map { .sample(node: $0) }, ingress: 2)
+            try await untilWaiting(2)
+            try await holder.run(script: "rollback", timeout: .seconds(5))
+            _ = try await (one, other)
+            #expect(try await database.query("select count(*)::text from rejoinder.live") == [["4"]])
+        }
+    }
+
     @Test("ids from a clock that is far off are kept apart, and served all the same")
     func skewed() async throws {
         try await TestCluster.withDatabase { database in
