@@ -76,31 +76,39 @@ struct EnqueueTests {
     @Test("batches that name new nodes in other orders don't lock each other out")
     func newNodes() async throws {
         try await TestCluster.withDatabase { database in
-            let holder = try await database.connect()
-            try await holder.run(
-                script: "begin; insert into rejoinder.node (name) values ('b')",
-                timeout: .seconds(5)
-            )
-            func untilWaiting(_ count: Int) async throws {
+            func hold(_ node: String) async throws -> (connection: PostgresConnection, pid: String?) {
+                let connection = try await database.connect()
+                let script = "begin; insert into rejoinder.node (name) values ('\(node)')"
+                try await connection.run(script: script, timeout: .seconds(5))
+                return (connection, try await connection.query("select pg_backend_pid()::text")[0][0])
+            }
+            func letGo(_ holder: (connection: PostgresConnection, pid: String?)) async throws {
+                try await holder.connection.run(script: "rollback", timeout: .seconds(5))
+                try await untilWaiting(0, for: holder.pid)
+            }
+            func untilWaiting(_ count: Int, for pid: String? = nil) async throws {
                 try await eventually("\(count) wait for a lock") {
                     try await database.query(
                         """
                         select count(*)::text
                           from pg_stat_activity
                          where datname = current_database() and wait_event_type = 'Lock'
+                           and coalesce(\(pid ?? "null") = any (pg_blocking_pids(pid)), true)
                         """
                     ) == [["\(count)"]]
                 }
             }
-            // Had each its own order, the first would get b from the holder and then want a, which the second had.
+            let (b, c) = (try await hold("b"), try await hold("c"))
             let (first, second) = (try await database.connect(), try await database.connect())
             async let one = first.enqueue(["b", "a"].map { .sample(node: $0) }, ingress: 1)
             try await untilWaiting(1)
-            async let other = second.enqueue(["a", "b"].map { .sample(node: $0) }, ingress: 2)
+            async let other = second.enqueue(["a", "c", "b"].map { .sample(node: $0) }, ingress: 2)
             try await untilWaiting(2)
-            try await holder.run(script: "rollback", timeout: .seconds(5))
+            // In the order that they came in, the first would have b now and want a, and the second have a and want b.
+            try await letGo(b)
+            try await letGo(c)
             _ = try await (one, other)
-            #expect(try await database.query("select count(*)::text from rejoinder.live") == [["4"]])
+            #expect(try await database.query("select count(*)::text from rejoinder.live") == [["5"]])
         }
     }
 
