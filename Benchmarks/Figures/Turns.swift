@@ -18,7 +18,7 @@ struct Turns {
     /// Of each that takes its turn, round by round.
     private let measurements: [[Measurement]]
 
-    /// - Parameter takers: each says what it is about to measure, and does.
+    /// Each says what it is about to measure, and does.
     init(of rounds: Int, _ takers: [() async throws -> Measurement]) async throws {
         var measurements: [[Measurement]] = takers.map { _ in [] }
         for round in 1...rounds {
