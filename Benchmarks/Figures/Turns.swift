@@ -46,9 +46,33 @@ struct Turns {
     }
 
     /// The measurement of one of them that has the median of a figure, with what it cost.
-    func typical(_ index: Int, _ figure: Figure) -> Measurement {
+    private func typical(_ index: Int, _ figure: Figure) -> Measurement {
         let sorted = self.measurements[index].sorted { figure($0.load) < figure($1.load) }
         return sorted.first { !$0.load.isRight } ?? sorted[sorted.count / 2]
+    }
+
+    /// Of two: a row of the first's figure, and one of the other's with its ratio to that.
+    func rows(
+        _ letter: String,
+        _ figure: Figure,
+        _ text: (Double) -> String,
+        without: String,
+        with: String,
+        target: String,
+        _ judge: (_ ratio: Double) -> Row.Ratio
+    ) -> [Row] {
+        [
+            Row(letter, without, text(self.median(0, figure)), self.typical(0, figure)),
+            Row(
+                letter,
+                with,
+                text(self.median(1, figure)),
+                target: target,
+                ratio: judge(self.ratio(1, figure)),
+                note: self.spread(1, figure),
+                self.typical(1, figure)
+            ),
+        ]
     }
 
     private func ratios(_ index: Int, _ figure: Figure) -> [Double] {

@@ -14,23 +14,14 @@ extension Scenario {
                     bench.says("f: \(deployment === empty ? "an empty" : "a full") table")
                     return try await deployment.measureClosed(64, seconds: seconds)
                 }
-                return [
-                    Row(
-                        "f",
-                        "64 connections, empty table",
-                        turns.median(0, \.rate).perSecond,
-                        turns.typical(0, \.rate)
-                    ),
-                    Row(
-                        "f",
-                        "64 connections, \(finished)",
-                        turns.median(1, \.rate).perSecond,
-                        target: "≥ 0.9 × empty",
-                        ratio: .atLeast(0.9, turns.ratio(1, \.rate)),
-                        note: turns.spread(1, \.rate),
-                        turns.typical(1, \.rate)
-                    ),
-                ]
+                return turns.rows(
+                    "f",
+                    \.rate,
+                    \.perSecond,
+                    without: "64 connections, empty table",
+                    with: "64 connections, \(finished)",
+                    target: "≥ 0.9 × empty"
+                ) { .atLeast(0.9, $0) }
             }
         }
     }

@@ -16,38 +16,22 @@ extension Scenario {
                 }
                 let one = try await turns(1)
                 let many = try await turns(64)
-                return [
-                    Row(
+                return many.rows(
+                    "h",
+                    \.rate,
+                    \.perSecond,
+                    without: "64 connections, 1 worker",
+                    with: "64 connections, 64 more workers",
+                    target: "≥ 0.8 × without"
+                ) { .atLeast(0.8, $0) }
+                    + one.rows(
                         "h",
-                        "64 connections, 1 worker",
-                        many.median(0, \.rate).perSecond,
-                        many.typical(0, \.rate)
-                    ),
-                    Row(
-                        "h",
-                        "64 connections, 64 more workers",
-                        many.median(1, \.rate).perSecond,
-                        target: "≥ 0.8 × without",
-                        ratio: .atLeast(0.8, many.ratio(1, \.rate)),
-                        note: many.spread(1, \.rate),
-                        many.typical(1, \.rate)
-                    ),
-                    Row(
-                        "h",
-                        "median at 1 connection, 1 worker",
-                        one.median(0, \.latency.p50).milliseconds,
-                        one.typical(0, \.latency.p50)
-                    ),
-                    Row(
-                        "h",
-                        "median at 1 connection, 64 more workers",
-                        one.median(1, \.latency.p50).milliseconds,
-                        target: "≤ 1.5 × without",
-                        ratio: .atMost(1.5, one.ratio(1, \.latency.p50)),
-                        note: one.spread(1, \.latency.p50),
-                        one.typical(1, \.latency.p50)
-                    ),
-                ]
+                        \.latency.p50,
+                        \.milliseconds,
+                        without: "median at 1 connection, 1 worker",
+                        with: "median at 1 connection, 64 more workers",
+                        target: "≤ 1.5 × without"
+                    ) { .atMost(1.5, $0) }
             }
         }
     }

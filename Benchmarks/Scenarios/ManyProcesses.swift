@@ -26,23 +26,14 @@ extension Bench {
                 self.says("i: \(connections) connections, \(deployment === plain ? "1 + 1" : what)")
                 return try await deployment.measureClosed(connections, seconds: seconds)
             }
-            rows += [
-                Row(
-                    "i",
-                    "\(connections) connections, 1 + 1",
-                    turns.median(0, \.rate).perSecond,
-                    turns.typical(0, \.rate)
-                ),
-                Row(
-                    "i",
-                    "\(connections) connections, \(what)",
-                    turns.median(1, \.rate).perSecond,
-                    target: "≥ 0.9 × 1 + 1",
-                    ratio: .atLeast(0.9, turns.ratio(1, \.rate)),
-                    note: turns.spread(1, \.rate),
-                    turns.typical(1, \.rate)
-                ),
-            ]
+            rows += turns.rows(
+                "i",
+                \.rate,
+                \.perSecond,
+                without: "\(connections) connections, 1 + 1",
+                with: "\(connections) connections, \(what)",
+                target: "≥ 0.9 × 1 + 1"
+            ) { .atLeast(0.9, $0) }
         }
         return rows
     }

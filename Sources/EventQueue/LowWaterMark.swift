@@ -16,8 +16,10 @@ struct LowWaterMark {
     /// In quiet times a sample would be half of all that is asked, and at rest there is nothing to learn.
     private static let quietSpacing = Duration.seconds(3)
     private static let restingSpacing = Duration.seconds(20)
+    /// What has not been found from so far back is not there.
+    private static let deep = Duration.seconds(40)
     private static let looks: [(back: Duration, every: Duration)] = [
-        (.seconds(40), .seconds(10)), (.seconds(3), .milliseconds(500)),
+        (deep, .seconds(10)), (.seconds(3), .milliseconds(500)),
     ]
     private static let usual = Duration.milliseconds(100)
     /// Looks take a two-hundredth of the time at most: the calls that wait for one are too few to count.
@@ -37,7 +39,7 @@ struct LowWaterMark {
     /// Whether nothing has been queued for 40 s, as far as the samples tell.
     func isAtRest(at now: ContinuousClock.Instant) -> Bool {
         guard let last = self.samples.last else { return false }
-        return self.sample(asOf: now - .seconds(40))?.place == last.place
+        return self.sample(asOf: now - Self.deep)?.place == last.place
     }
 
     /// Notes that, as of now, everything queued below `place` has been taken.
@@ -68,7 +70,7 @@ struct LowWaterMark {
 
     /// Where a search starts that must find everything which may still be queued: from what was known 40 s ago.
     func deepPlace(at now: ContinuousClock.Instant) -> Int64 {
-        self.place(asOf: now - .seconds(40))
+        self.place(asOf: now - Self.deep)
     }
 
     private func place(asOf instant: ContinuousClock.Instant) -> Int64 {

@@ -5,7 +5,8 @@ import RejoinderMetrics
 
 /// The housekeeping, by whichever process holds the maintenance lock: recovery twice a second, partitions once a minute.
 ///
-/// At rest, when nothing has been queued for 40 s, there is hardly anything to recover, and it looks less often.
+/// At rest, when nothing has been queued for 40 s, there is hardly anything to recover, and it looks each 1.5 s.
+///
 /// To find what is overdue can take long, while an old snapshot keeps all that was ever in the queue: it may take a twentieth
 /// of the time.
 struct Maintenance: Sendable {

@@ -391,10 +391,12 @@ declare
     other record;
     listening integer;
     slots integer;
+    are_enough boolean;
 begin
     for mine in select l.* from rejoinder.lane as l where l.process = is_spare.process loop
         listening := 0;
         slots := 0;
+        are_enough := false;
         for other in
             select l.id, l.slots
               from rejoinder.lane as l
@@ -407,10 +409,11 @@ begin
             if not pg_try_advisory_xact_lock_shared(rejoinder.lock_class('idle'), other.id) then
                 listening := listening + 1;
                 slots := slots + other.slots;
-                exit when listening >= 2 and slots >= 64;
+                are_enough := listening >= 2 and slots >= 64;
+                exit when are_enough;
             end if;
         end loop;
-        if listening < 2 or slots < 64 then
+        if not are_enough then
             return false;
         end if;
     end loop;
