@@ -175,6 +175,17 @@ struct PlanTests {
         }
     }
 
+    @Test("housekeeping and those who look at the last hour use the indexes too", arguments: [false, true])
+    func recent(isNew: Bool) async throws {
+        try await self.withQueue(isNew: isNew) { connection, recorder, worker in
+            try await connection.execute(PostgresCall(Statements.tidy))
+            try await connection.query("select * from rejoinder.tidy()")
+            let tidying = self.plans(recorder)
+            #expect(tidying.contains { $0.contains(/Index Scan Backward using outcome_\w+_pkey on outcome_/) })
+            self.check(tidying)
+        }
+    }
+
     @Test("what is held, rarely asked, is found among the live events alone")
     func held() async throws {
         try await self.withQueue { connection, recorder, worker async throws in

@@ -142,6 +142,7 @@ begin
              where not exists (
                 select from rejoinder.node as n
                  where n.name = u.node
+                   and n.retired_at is null
                    and n.paused_at is null
                    and not n.is_limited
                    and n.takes <= u.time_left * interval '1 millisecond'

@@ -44,10 +44,11 @@ begin
     -- Those that a lane is found for are known.
     if lane.id is null and exists (
         select from unnest(nodes) as called (name)
-         where not exists (select from rejoinder.node as known where known.name = called.name)
+         where not exists (select from rejoinder.node as known where known.name = called.name and known.retired_at is null)
     ) then
         -- In one order, else two ingresses could lock each other out.
-        insert into rejoinder.node (name) select distinct n from unnest(nodes) as n order by n on conflict do nothing;
+        insert into rejoinder.node as known (name) select distinct n from unnest(nodes) as n order by n
+            on conflict (name) do update set retired_at = null, last_seen_at = started where known.retired_at is not null;
     end if;
     with new as (
         insert into rejoinder.received (id, received_at, enqueued_at, deadline, ingress, endpoint, node, trace, payload)

@@ -240,6 +240,12 @@ end $$;
 -- usually takes; nodes that nobody called within the retention go. Every minute by the process that holds the maintenance lock.
 create function rejoinder.tidy(out made integer, out dropped integer)
 language plpgsql
+-- Else a table that was not analysed since it was small is read from end to end, each minute.
+set enable_seqscan = off
+set enable_bitmapscan = off
+set enable_hashjoin = off
+set enable_mergejoin = off
+set plan_cache_mode = force_generic_plan
 set jit = off
 set timezone = 'UTC' -- elsewhere a day may have 23 hours, or 25
 set lock_timeout = '200ms' -- an exclusive lock that waits would hold up everybody behind it
@@ -247,6 +253,7 @@ as $$
 #variable_conflict use_column
 declare
     kept_since constant timestamptz := clock_timestamp() - (select retention from rejoinder.setting);
+    lately constant uuid := rejoinder.id_at(clock_timestamp() - interval '2 minutes');
     today constant timestamptz := date_trunc('day', clock_timestamp(), 'UTC');
     parent text;
     day timestamptz;
@@ -320,7 +327,7 @@ begin
                     -- The latest are enough: so many that it takes no longer where there are more.
                     select latest.node, latest.state, latest.claimed_at, latest.finished_at
                       from rejoinder.outcome as latest
-                     where latest.id >= rejoinder.id_at(clock_timestamp() - interval '2 minutes')
+                     where latest.id >= lately
                      order by latest.id desc
                      limit 20000
               ) as o
@@ -329,16 +336,14 @@ begin
      where recent.node = n.name
        and (n.takes <> coalesce(recent.takes, n.takes / 2) or n.last_seen_at < clock_timestamp() - interval '1 hour');
 
-    -- A node's name is a stranger's text: one that nobody calls any more goes. Should it be called at this very moment, it is
-    -- missing until the next time.
+    -- A node's name is a stranger's text: one that nobody calls any more goes. First it is retired, so that enqueue() takes it
+    -- for a new one; a minute later whatever had found it known has committed, and is seen here.
     delete from rejoinder.node as n
-     where n.last_seen_at < kept_since
+     where n.retired_at < clock_timestamp() - interval '1 minute'
        and n.paused_at is null
        and not n.is_limited
        and not exists (select from rejoinder.live as l where l.node = n.name);
-    insert into rejoinder.node (name)
-    select distinct l.node
-      from rejoinder.live as l
-     where not exists (select from rejoinder.node as n where n.name = l.node)
-        on conflict do nothing;
+    update rejoinder.node as n
+       set retired_at = clock_timestamp()
+     where n.retired_at is null and n.last_seen_at < kept_since and n.paused_at is null and not n.is_limited;
 end $$;

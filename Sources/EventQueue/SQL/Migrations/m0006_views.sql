@@ -126,7 +126,7 @@ with live as (
     select o.node, o.state, o.finished_at > clock_timestamp() - interval '1 minute' as last_minute,
            extract(epoch from o.finished_at - o.enqueued_at) * 1000 as milliseconds
       from rejoinder.outcome as o
-     where o.id >= rejoinder.id_at(clock_timestamp() - interval '1 hour')
+     where o.id >= rejoinder.id_at(statement_timestamp() - interval '1 hour') -- clock_timestamp() is no bound for an index
 ), counted as (
     select f.node,
            count(*) filter (where f.state = 'answered' and f.last_minute) as answered_minute,
@@ -321,7 +321,7 @@ select i.about,
        rejoinder.advice(i.about, i.code) as advice
   from rejoinder.incident as i
   left join rejoinder.process as p on p.id = i.process
- where i.minute > clock_timestamp() - interval '1 hour' -- rides on the primary key
+ where i.minute > statement_timestamp() - interval '1 hour' -- rides on the primary key
  group by i.about, i.code
  order by max(i.last_at) desc;
 comment on view rejoinder.incidents is 'What went wrong in the last hour, and what to do: calls without an answer by reason, lost connections, lost processes.';

@@ -5,7 +5,7 @@
       from rejoinder.recent as r
      where r.state <> 'answered' -- as the index that has those alone
        and r.state::text = $1
-       and r.id >= rejoinder.id_at(clock_timestamp() - $3 * interval '1 second')
+       and r.id >= rejoinder.id_at(statement_timestamp() - $3 * interval '1 second')
        and ($2::text is null or r.node = $2)
      order by r.id desc
      limit $4
