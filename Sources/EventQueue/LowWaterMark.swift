@@ -18,8 +18,9 @@ struct LowWaterMark {
     private static let restingSpacing = Duration.seconds(20)
     /// What has not been found from so far back is not there.
     private static let deep = Duration.seconds(40)
+    private static let recent = Duration.seconds(3)
     private static let looks: [(back: Duration, every: Duration)] = [
-        (deep, .seconds(10)), (.seconds(3), .milliseconds(500)),
+        (deep, .seconds(10)), (recent, .milliseconds(500)),
     ]
     private static let usual = Duration.milliseconds(100)
     /// Looks take a two-hundredth of the time at most: the calls that wait for one are too few to count.
@@ -68,9 +69,9 @@ struct LowWaterMark {
         self.nextLooks[look] = max(self.nextLooks[look] ?? now, now + duration * Self.lookRest)
     }
 
-    /// Where a search starts that must find everything which may still be queued: from what was known 40 s ago.
-    func deepPlace(at now: ContinuousClock.Instant) -> Int64 {
-        self.place(asOf: now - Self.deep)
+    /// Where housekeeping's search starts, which is for what nobody waits for any more: from what was known 3 s ago.
+    func recentPlace(at now: ContinuousClock.Instant) -> Int64 {
+        self.place(asOf: now - Self.recent)
     }
 
     private func place(asOf instant: ContinuousClock.Instant) -> Int64 {

@@ -27,20 +27,20 @@ struct Maintenance: Sendable {
         while !Task.isCancelled {
             if isWanted() {
                 let now = ContinuousClock.now
-                var place = mark.deepPlace(at: now)
+                let expires = now >= nextExpiry
+                var place = mark.recentPlace(at: now)
                 if lastTidy.map({ now - $0 >= .seconds(60) }) ?? true {
                     isTidy = await self.tidy(after: isTidy)
                     lastTidy = now
-                    // The whole queue, in case something was left below the mark.
+                    // The whole queue, for what was committed late and lies below the mark.
                     place = 0
                 }
                 do throws(PostgresError) {
                     let start = ContinuousClock.now
-                    let expires = start >= nextExpiry
-                    let emptied = try await self.recover(after: place, expiring: expires)
-                    mark.note(emptiedBelow: emptied, at: now)
-                    let end = ContinuousClock.now
-                    if expires { nextExpiry = end + (end - start) * 20 }
+                    if let emptied = try await self.recover(after: place, expiring: expires) {
+                        mark.note(emptiedBelow: emptied, at: now)
+                        nextExpiry = .now + (.now - start) * 20
+                    }
                 } catch {
                     // After a crash of the database, places may be given out a second time.
                     mark = LowWaterMark()
@@ -75,8 +75,8 @@ struct Maintenance: Sendable {
         }
     }
 
-    /// Returns the place below which nothing is queued now.
-    private func recover(after place: Int64, expiring: Bool) async throws(PostgresError) -> Int64 {
+    /// Returns the place below which nothing is live now; nil where it did not look.
+    private func recover(after place: Int64, expiring: Bool) async throws(PostgresError) -> Int64? {
         var arguments = PostgresArguments()
         arguments.append(place)
         arguments.append(expiring)
@@ -90,6 +90,6 @@ struct Maintenance: Sendable {
                 metadata: ["requeued": "\(counts[0])", "cancelled": "\(counts[1])", "expired": "\(counts[2])"]
             )
         }
-        return rows.integer(0, 3)
+        return rows.optionalInteger(0, 3)
     }
 }

@@ -31,14 +31,14 @@ struct LowWaterMarkTests {
             let start = mark.place(at: now)
             took()
             #expect(start <= known(.milliseconds(100)))
-            #expect(mark.deepPlace(at: now) <= known(.seconds(40)))
+            #expect(mark.recentPlace(at: now) <= known(.seconds(3)))
             if start <= known(.seconds(3)) { lastLook = now }
             if start <= known(.seconds(40)) { lastDeepLook = now }
             #expect(now - lastLook <= .milliseconds(500 + 120))
             #expect(now - lastDeepLook <= .milliseconds(10_000 + 120))
         }
         #expect(notes.count > 500)
-        #expect(mark.deepPlace(at: now) > 0)
+        #expect(mark.recentPlace(at: now) > 0)
     }
 
     @Test("begins at the very beginning")

@@ -346,24 +346,29 @@ struct RecoveryTests {
         }
     }
 
-    @Test("what is queued after it has looked lies above the mark that it returns")
+    @Test("below the mark that it returns nothing lives, and what is queued after it has looked lies above")
     func emptied() async throws {
         try await self.withWorker { scene in
-            func emptied(after place: Int64) async throws -> Int64 {
+            func emptied(after place: Int64, expiring: Bool = true) async throws -> Int64? {
                 let call = PostgresCall(
                     Statements.recover,
                     .of {
                         $0.append(place)
-                        $0.append(true)
+                        $0.append(expiring)
                     }
                 )
-                return try await scene.recoverer.execute(call).integer(0, 3)
+                return try await scene.recoverer.execute(call).optionalInteger(0, 3)
             }
-            let mark = try await emptied(after: 0)
-            #expect(mark == scene.claim.place)
+            let mark = scene.claim.place
+            #expect(try await emptied(after: 0) == mark)
             try await scene.recoverer.enqueue([.sample(timeLeft: .zero)], ingress: 1)
             #expect(try await scene.recoverer.recover(after: mark + 1) == [0, 0, 1])
-            #expect(try await emptied(after: mark) == mark + 1)
+            // The claim runs.
+            #expect(try await emptied(after: 0) == mark)
+            #expect(try await emptied(after: mark + 1) == mark + 1)
+            try await scene.worker.connection.answer(scene.worker.process, [(scene.claim, .answered([UInt8(ascii: "1")]))])
+            #expect(try await emptied(after: 0) == mark + 1)
+            #expect(try await emptied(after: 0, expiring: false) == nil)
         }
     }
 

@@ -167,8 +167,9 @@ begin
     end loop;
 end $$;
 
--- Marks expired what can't be answered in time any more, what a limit holds back for too long, and what a live worker has not let go of 2 s past its deadline.
-create function rejoinder.expire(after bigint) returns integer
+-- Marks expired what can't be answered in time any more, what a limit holds back for too long, and what a live worker has not
+-- let go of 2 s past its deadline. "first" is the place of the oldest live event from "after" on; null where there is none.
+create function rejoinder.expire(after bigint, out expired integer, out first bigint)
 language plpgsql
 set enable_seqscan = off
 set enable_bitmapscan = off
@@ -180,17 +181,31 @@ as $$
 #variable_conflict use_column
 declare
     started constant timestamptz := clock_timestamp();
+    names text[];
+    firsts bigint[];
     overdue uuid[];
     ended record;
 begin
+    -- What has ended since leaves its entries in the index until it is vacuumed: they are stepped over once.
+    select array_agg(known.name), array_agg(oldest.place), min(oldest.place)
+      into names, firsts, first
+      from rejoinder.node as known
+     cross join lateral (
+        select l.place
+          from rejoinder.live as l
+         where l.node = known.name and l.place >= expire.after
+         order by l.place
+         limit 1
+     ) as oldest;
     overdue := array(
         select late.id
-          from rejoinder.node as known
+          from (select unnest(names) as name, unnest(firsts) as place) as queue
+          join rejoinder.node as known on known.name = queue.name
          cross join lateral (
             select l.id
               from rejoinder.live as l
              where l.node = known.name
-               and l.place >= expire.after
+               and l.place >= queue.place
                and l.deadline <= case when l.worker is null then started + known.takes else started - interval '2 seconds' end
              order by l.place
              limit 10000
@@ -203,8 +218,9 @@ begin
          where l.id = any (rejoinder.held_back_too_long()) and l.worker is null and l.id <> all (overdue)
            for update skip locked
     );
-    if overdue = '{}' then
-        return 0;
+    expired := cardinality(overdue);
+    if expired = 0 then
+        return;
     end if;
     for ended in
         select f.id, f.worker
@@ -217,23 +233,26 @@ begin
         perform pg_notify(rejoinder.channel(ended.worker), 'cancel ' || ended.id);
     end loop;
     perform rejoinder.settle(overdue);
-    return cardinality(overdue);
 end $$;
 
 -- Every 500 ms, at rest every 1.5 s, by the process that holds the maintenance lock. "after" is the caller's low-water mark, as
--- in claim(); "emptied" what it may be some time from now: places above it are given out later. Without "expires" it leaves alone
--- what is overdue, which takes time to find.
+-- in claim(); "emptied" what it may be some time from now: no live event has a place below it, but one that commits later may.
+-- Without "expires" it leaves alone what is overdue, which takes time to find, and "emptied" is null.
 create function rejoinder.recover(
     after bigint default 0, expires boolean default true, out requeued integer, out cancelled integer, out expired integer, out emptied bigint
 )
 language plpgsql as $$
+declare
+    given_out constant bigint := rejoinder.high_water();
 begin
     perform rejoinder.commit_durably(false);
-    emptied := rejoinder.high_water();
     select buried.requeued, buried.cancelled into requeued, cancelled from rejoinder.bury() as buried;
     -- What was enqueued by an ingress that had not heard of a pause, or queued again.
     cancelled := cancelled + rejoinder.refuse_paused(recover.after);
-    expired := case when expires then rejoinder.expire(recover.after) else 0 end;
+    expired := 0;
+    if expires then
+        select overdue.expired, coalesce(overdue.first, given_out) into expired, emptied from rejoinder.expire(recover.after) as overdue;
+    end if;
 end $$;
 
 -- Makes the partitions of the coming days, drops those older than the retention, and refreshes how long each node
