@@ -366,7 +366,8 @@ struct RecoveryTests {
             // The claim runs.
             #expect(try await emptied(after: 0) == mark)
             #expect(try await emptied(after: mark + 1) == mark + 1)
-            try await scene.worker.connection.answer(scene.worker.process, [(scene.claim, .answered([UInt8(ascii: "1")]))])
+            let answer = AttemptOutcome.answered([UInt8(ascii: "1")])
+            try await scene.worker.connection.answer(scene.worker.process, [(scene.claim, answer)])
             #expect(try await emptied(after: 0) == mark + 1)
             #expect(try await emptied(after: 0, expiring: false) == nil)
         }
