@@ -80,10 +80,16 @@ extension IngressQueue {
 
     /// What is not taken is left out: nothing hangs on it.
     func tellReplies() async {
-        let replies = self.replies.take()
-        guard !replies.isEmpty, let registration = self.session.registration else { return }
+        var replies = self.replies.take()[...]
+        guard let registration = self.session.registration else { return }
         do throws(PostgresError) {
-            try await self.pool.execute(.replied(replies, ingress: registration.process))
+            while !replies.isEmpty {
+                // Each statement says how long ago they were, and until the database reads that some time passes: the more
+                // there are, the more.
+                let some = replies.prefix(ReplyLog.mostAtOnce)
+                try await self.pool.execute(.replied(Array(some), ingress: registration.process))
+                replies = replies.dropFirst(some.count)
+            }
         } catch {
             self.logger.debug("replies were not noted", metadata: ["error": "\(error)"])
         }

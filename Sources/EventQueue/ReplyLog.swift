@@ -12,6 +12,7 @@ final class ReplyLog: Sendable {
 
     /// More than an ingress writes in a few seconds.
     static let most = 20_000
+    static let mostAtOnce = 500
 
     private let entries = Mutex<[Entry]>([])
 
