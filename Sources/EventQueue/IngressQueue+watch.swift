@@ -84,8 +84,6 @@ extension IngressQueue {
         guard let registration = self.session.registration else { return }
         do throws(PostgresError) {
             while !replies.isEmpty {
-                // Each statement says how long ago they were, and until the database reads that some time passes: the more
-                // there are, the more.
                 let some = replies.prefix(ReplyLog.mostAtOnce)
                 try await self.pool.execute(.replied(Array(some), ingress: registration.process))
                 replies = replies.dropFirst(some.count)

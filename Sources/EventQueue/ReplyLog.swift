@@ -12,6 +12,8 @@ final class ReplyLog: Sendable {
 
     /// More than an ingress writes in a few seconds.
     static let most = 20_000
+    /// One statement tells so many: it says how long ago they were, and the longer it is the more time has passed when the
+    /// database reads that (measured: 2 to 3 ms for 4,500).
     static let mostAtOnce = 500
 
     private let entries = Mutex<[Entry]>([])

@@ -175,11 +175,25 @@ struct PlanTests {
         }
     }
 
-    @Test("housekeeping and those who look at the last hour use the indexes too", arguments: [false, true])
-    func recent(isNew: Bool) async throws {
+    @Test("no search by time has clock_timestamp() for its bound, which no index can use")
+    func bounds() async throws {
+        try await TestCluster.withDatabase { database in
+            let rows = try await database.query(
+                """
+                select prosrc from pg_proc where pronamespace = 'rejoinder'::regnamespace
+                union all select definition from pg_views where schemaname = 'rejoinder'
+                """
+            )
+            let texts = rows.compactMap(\.first).compactMap(\.self) + Statements.all.map(\.sql)
+            #expect(texts.count > 100)
+            for text in texts { #expect(!text.contains(/[<>]=? *(rejoinder\.)?id_at\(+clock_timestamp/), "\(text)") }
+        }
+    }
+
+    @Test("housekeeping uses the indexes too", arguments: [false, true])
+    func tidy(isNew: Bool) async throws {
         try await self.withQueue(isNew: isNew) { connection, recorder, worker in
             try await connection.execute(PostgresCall(Statements.tidy))
-            try await connection.query("select * from rejoinder.tidy()")
             let tidying = self.plans(recorder)
             #expect(tidying.contains { $0.contains(/Index Scan Backward using outcome_\w+_pkey on outcome_/) })
             self.check(tidying)
