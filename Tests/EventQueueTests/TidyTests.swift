@@ -234,10 +234,8 @@ struct TidyTests {
             try await connection.query("select rejoinder.limit('limited', 1, null)")
             try await connection.execute(.abandon(ids.dropLast().map { ($0, .hungUp) }))
             try await connection.query("update rejoinder.node set last_seen_at = now() - interval '4 days'")
-            // Long enough ago to be no recent call.
-            try await connection.query(
-                "delete from rejoinder.outcome where node in ('forgotten', 'called again')"
-            )
+            // No recent call of theirs is left.
+            try await connection.query("delete from rejoinder.outcome where node in ('forgotten', 'called again')")
             _ = try await self.tidy(connection)
             let retired = "select name from rejoinder.node where retired_at is not null order by name"
             #expect(try await connection.query(retired) == [["called again"], ["forgotten"], ["waiting"]])
