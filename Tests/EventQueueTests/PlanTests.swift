@@ -200,6 +200,17 @@ struct PlanTests {
         }
     }
 
+    @Test("the vital figures are counted from where the live events begin", arguments: [false, true])
+    func vitals(isNew: Bool) async throws {
+        try await self.withQueue(isNew: isNew) { connection, recorder, _ in
+            try await connection.execute(PostgresCall(Statements.vitals))
+            let counting = self.plans(recorder).filter { $0.contains("Aggregate") }
+            #expect(counting.count == 1)
+            #expect(counting.allSatisfy { $0.contains(/Index Cond: \(\(node = .+\) AND \(place >=/) })
+            self.check(counting)
+        }
+    }
+
     @Test("what is held, rarely asked, is found among the live events alone")
     func held() async throws {
         try await self.withQueue { connection, recorder, worker async throws in

@@ -373,6 +373,35 @@ struct RecoveryTests {
         }
     }
 
+    @Test("it notes from where on it looked, for the vital figures; not where it looks through all, nor above what was given out")
+    func noted() async throws {
+        try await self.withWorker { scene in
+            func noted() async throws -> Int64? {
+                try await scene.recoverer.query("select emptied::text from rejoinder.watch").first?.first.flatMap { $0.flatMap(Int64.init) }
+            }
+            func counted() async throws -> [[String?]] {
+                try await scene.recoverer.query(
+                    "select value::text from rejoinder.vitals() where metric = 'rejoinder_queue_events state=running' and node = 'node'"
+                )
+            }
+            let place = scene.claim.place
+            _ = try await scene.recoverer.recover(after: place)
+            #expect(try await noted() == place)
+            #expect(try await counted() == [["1"]])
+            _ = try await scene.recoverer.recover(after: 0)
+            #expect(try await noted() == place)
+            let last: Int64 = try await scene.recoverer.execute(PostgresCall(Statements.highWater)).integer(0, 0)
+            _ = try await scene.recoverer.recover(after: last + 1000)
+            #expect(try await noted() == last)
+            try await scene.ingress.connection.enqueue([.sample()], ingress: scene.ingress.process)
+            _ = try await scene.recoverer.recover(after: last + 1)
+            #expect(try await counted() == [["0"]])
+            // One that was committed late lies below; the search through all finds it, and the next looks begin there.
+            _ = try await scene.recoverer.recover(after: place)
+            #expect(try await counted() == [["1"]])
+        }
+    }
+
     @Test("of many that were lost at once each is queued again, or fails, with its own reason")
     func many() async throws {
         try await self.withWorker(.sample(maxAttempts: 2)) { scene in

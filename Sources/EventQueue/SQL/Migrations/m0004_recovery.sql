@@ -236,7 +236,8 @@ begin
 end $$;
 
 -- Every 500 ms, at rest every 1.5 s, by the process that holds the maintenance lock. "after" is the caller's low-water mark, as
--- in claim(); "emptied" what it may be some time from now: no live event has a place below it, but one that commits later may.
+-- in claim(), and noted for vitals(); 0 where it looks through the whole queue for once. "emptied" is what it may be some time
+-- from now: no live event has a place below it, but one that commits later may.
 -- Without "expires" it leaves alone what is overdue, which takes time to find, and "emptied" is null.
 create function rejoinder.recover(
     after bigint default 0, expires boolean default true, out requeued integer, out cancelled integer, out expired integer, out emptied bigint
@@ -247,6 +248,12 @@ declare
 begin
     perform rejoinder.commit_durably(false);
     select buried.requeued, buried.cancelled into requeued, cancelled from rejoinder.bury() as buried;
+    -- Not above what was given out: after a crash of the server places may be given out a second time.
+    update rejoinder.watch as w
+       set emptied = least(recover.after, given_out)
+     where w.ctid = (select free.ctid from rejoinder.watch as free for update skip locked)
+       and recover.after > 0
+       and w.emptied <> least(recover.after, given_out);
     -- What was enqueued by an ingress that had not heard of a pause, or queued again.
     cancelled := cancelled + rejoinder.refuse_paused(recover.after);
     expired := 0;

@@ -371,20 +371,30 @@ comment on function rejoinder.sees_snapshots is 'Whether snapshots() sees all lo
 
 -- The queue's vital figures, for metrics: a name, or a name and a label, of which node, and the value. A further row needs no
 -- newer client. Nodes are those with live events, those that a worker names, and the 500 that were called last.
+-- From where recover() last knew the live events to begin: the table keeps what was in the queue until it is vacuumed, and
+-- each ingress asks every few seconds. (Read from end to end at 4,500 events a second it took 18 to 71 ms.)
 create function rejoinder.vitals() returns table (metric text, node text, value double precision)
 language plpgsql
+set enable_seqscan = off
+set enable_bitmapscan = off
 set jit = off
 as $$
 #variable_conflict use_column
+declare
+    emptied constant bigint := (select w.emptied from rejoinder.watch as w);
 begin
     return query
         with live as (
-            select l.node as name,
-                   count(*) filter (where l.worker is null) as queued,
-                   count(*) filter (where l.worker is not null) as running,
-                   extract(epoch from clock_timestamp() - min(l.enqueued_at) filter (where l.worker is null)) as oldest
-              from rejoinder.live as l
-             group by l.node
+            select known.name, counted.queued, counted.running, counted.oldest
+              from rejoinder.node as known
+             cross join lateral (
+                select count(*) filter (where l.worker is null) as queued,
+                       count(*) filter (where l.worker is not null) as running,
+                       extract(epoch from clock_timestamp() - min(l.enqueued_at) filter (where l.worker is null)) as oldest
+                  from rejoinder.live as l
+                 where l.node = known.name and l.place >= emptied
+             ) as counted
+             where counted.queued + counted.running > 0
         ), lane as (
             select l.process, l.nodes, l.excluding
               from rejoinder.lane as l
