@@ -5,11 +5,15 @@ extension Scenario {
     static let fullTable = Scenario(letter: "f", title: "many finished events in the table") { bench in
         let count = bench.count(10_000_000, quick: 1_000_000, short: 100_000)
         let finished = "\(Double(count).text(0)) finished events"
-        return try await Deployment.withOneOfEach(bench) { empty in
-            try await Deployment.withOneOfEach(bench) { full in
+        // What fills the table leaves the server many files of its log, which the other one had still to make.
+        return try await Deployment.withOneOfEach(bench, settings: Database.roomyLog) { empty in
+            try await Deployment.withOneOfEach(bench, settings: Database.roomyLog) { full in
                 bench.says("f: \(finished)")
                 try await full.database.query(QueueSQL.finished(count))
-                for deployment in [empty, full] { try await deployment.database.query(QueueSQL.settle) }
+                for deployment in [empty, full] {
+                    try await deployment.database.query(QueueSQL.settle)
+                    try await deployment.database.makeLog()
+                }
                 let turns = try await Turns.between(empty, full, bench) { deployment, seconds in
                     bench.says("f: \(deployment === empty ? "an empty" : "a full") table")
                     return try await deployment.measureClosed(64, seconds: seconds)

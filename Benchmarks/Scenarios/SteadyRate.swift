@@ -3,18 +3,30 @@ import Stage
 
 extension Scenario {
     static let steadyRate = Scenario(letter: "c", title: "open loop at half of (a)") { bench in
+        var rows = try await Self.steadyRate(bench, "")
+        rows += try await Self.steadyRate(bench, ", log files at hand", settings: Database.roomyLog) { try await $0.makeLog() }
+        return rows
+    }
+
+    private static func steadyRate(
+        _ bench: Bench,
+        _ which: String,
+        settings: [String: String] = [:],
+        _ prepare: (Database) async throws -> Void = { _ in }
+    ) async throws -> [Row] {
         // Half of what the machine gives now, which may be another than it was in (a).
-        let (rate, measurement) = try await Deployment.withOneOfEach(bench) { deployment in
-            bench.says("c: 64 connections")
+        let (rate, measurement) = try await Deployment.withOneOfEach(bench, settings: settings) { deployment in
+            try await prepare(deployment.database)
+            bench.says("c: 64 connections\(which)")
             let rate = try await deployment.measureClosed(64, seconds: bench.seconds(20)).load.rate / 2
-            bench.says("c: \(rate.perSecond)")
+            bench.says("c: \(rate.perSecond)\(which)")
             return (rate, try await deployment.measureOpen(rate, seconds: bench.seconds(60)))
         }
         let latency = measurement.load.latency
         return [
             Row(
                 "c",
-                "p50 at \(rate.perSecond)",
+                "p50 at \(rate.perSecond)\(which)",
                 latency.p50.milliseconds,
                 target: "≤ 3 ms, none failed",
                 isMet: latency.p50 <= 3,
