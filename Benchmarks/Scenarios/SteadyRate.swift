@@ -3,9 +3,11 @@ import Stage
 
 extension Scenario {
     static let steadyRate = Scenario(letter: "c", title: "open loop at half of (a)") { bench in
-        var rows = try await Self.steadyRate(bench, "")
-        rows += try await Self.steadyRate(bench, ", log files at hand", settings: Database.roomyLog) { try await $0.makeLog() }
-        return rows
+        let new = try await Self.steadyRate(bench, "")
+        let inUse = try await Self.steadyRate(bench, ", log files at hand", settings: Database.roomyLog) {
+            try await $0.makeLog()
+        }
+        return new + inUse
     }
 
     private static func steadyRate(

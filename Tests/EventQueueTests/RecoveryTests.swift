@@ -373,11 +373,12 @@ struct RecoveryTests {
         }
     }
 
-    @Test("it notes from where on it looked, for the vital figures; not where it looks through all, nor above what was given out")
+    @Test("it notes from where it looked, for vitals(); not where it looks through all, nor above what was given out")
     func noted() async throws {
         try await self.withWorker { scene in
-            func noted() async throws -> Int64? {
-                try await scene.recoverer.query("select emptied::text from rejoinder.watch").first?.first.flatMap { $0.flatMap(Int64.init) }
+            func noted() async throws -> Int64 {
+                let sql = "select emptied::text from rejoinder.watch"
+                return try #require(Int64(try await scene.recoverer.query(sql)[0][0] ?? ""))
             }
             func counted() async throws -> [[String?]] {
                 try await scene.recoverer.query(
