@@ -18,6 +18,7 @@ struct QueryCheck: Sendable {
         QueryCheck("drift", PackageResources.drift_sql, isQuick: true, needsSchema: true),
         QueryCheck("durability", PackageResources.durability_sql, isQuick: true),
         QueryCheck("synchronous standbys", PackageResources.standbys_sql),
+        QueryCheck("log files", PackageResources.log_files_sql, needsSchema: true),
         QueryCheck("partitions", PackageResources.partitions_sql, isQuick: true, needsSchema: true),
         QueryCheck("connections", PackageResources.connections_sql),
         QueryCheck("login's settings", PackageResources.login_sql),

@@ -134,6 +134,34 @@ struct DatabaseTests {
         }
     }
 
+    @Test("a write-ahead log whose files don't suffice for the last hour's calls is found, and what it says mends it")
+    func logFiles() async throws {
+        // In a day as much comes as otherwise in five minutes.
+        try await TestCluster.withCluster(settings: ["fsync": "off", "checkpoint_timeout": "1d"]) { _, database in
+            #expect(try await database.finding("log files").verdict == .ok)
+            try await database.query("insert into rejoinder.node (name) values ('a')")
+            try await database.query(
+                """
+                insert into rejoinder.outcome (id, place, state, attempt, enqueued_at, finished_at, node, answer)
+                select (left(rejoinder.id_at(now())::text, 15) || right(gen_random_uuid()::text, 21))::uuid,
+                       n, 'answered', 1, now(), now(), 'a', '1'
+                  from generate_series(1, 18000) as n
+                """
+            )
+            let short = try await database.finding("log files")
+            #expect(short.verdict == .warning)
+            #expect(short.summary.hasPrefix("the last hour's events make 618 MB of log between two checkpoints"))
+            let remedy =
+                "alter system set max_wal_size = '1536MB'; alter system set min_wal_size = '768MB'; select pg_reload_conf()"
+            #expect(short.remedy == remedy)
+            // Each by itself: none may be in a transaction with others.
+            for statement in remedy.split(separator: "; ") {
+                try await database.query(statement.replacing("select pg_reload_conf()", with: "select pg_reload_conf()::text"))
+            }
+            try await eventually("it suffices") { try await database.finding("log files").verdict == .ok }
+        }
+    }
+
     @Test("too few connections, and autovacuum that is off, are found")
     func room() async throws {
         try await TestCluster.withCluster(
