@@ -1,7 +1,7 @@
 import Stage
 
 extension Database {
-    /// The settings with which a server keeps the files of its log (WAL) for the next load, and needs no more of them.
+    /// The settings with which a server keeps so many files of its log (WAL) that a load finds them there.
     static let roomyLog = ["min_wal_size": "2GB", "max_wal_size": "4GB"]
 
     /// Gives a server with a roomy log the files that it has when it has been in use.

@@ -5,7 +5,7 @@ extension Scenario {
     static let fullTable = Scenario(letter: "f", title: "many finished events in the table") { bench in
         let count = bench.count(10_000_000, quick: 1_000_000, short: 100_000)
         let finished = "\(Double(count).text(0)) finished events"
-        // What fills the table leaves the server many files of its log, which the other one had still to make.
+        // What fills the table leaves its server many files of the log, which the other one would still have to make.
         return try await Deployment.withOneOfEach(bench, settings: Database.roomyLog) { empty in
             try await Deployment.withOneOfEach(bench, settings: Database.roomyLog) { full in
                 bench.says("f: \(finished)")

@@ -31,7 +31,7 @@ with hour as (
 select case when j.is_short then 'warning' else 'ok' end,
        format('the last hour''s events make %s of log between two checkpoints, min_wal_size is %s and max_wal_size %s',
               pg_size_pretty(round(j.bytes)), current_setting('min_wal_size'), current_setting('max_wal_size'))
-           || case when j.is_short then ': its files are made while answers wait' else '' end,
+           || case when j.is_short then ': where its files run out, answers wait while others are made' else '' end,
        case when j.is_short then format(
            'alter system set max_wal_size = ''%sMB''; alter system set min_wal_size = ''%sMB''; select pg_reload_conf()',
            greatest(2 * j.megabytes, pg_size_bytes(current_setting('max_wal_size')) / 1048576),
