@@ -65,6 +65,7 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
         } onReadComplete: {
             let (connectionGuard, context) = loopBound.value
             connectionGuard.bytesWereRead(context)
+            connectionGuard.readAhead(context)
         }
         // Fails only on a channel that is closing already.
         try? context.pipeline.syncOperations.addHandler(probe, position: .first)
@@ -101,6 +102,14 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
         if let problem = self.machine.padding(over: self.limits) { return self.refuse(context, problem) }
         guard self.timer == nil, self.machine.awaitsCaller else { return }
         self.startTimer(context, self.machine.reading == .head ? self.limits.headTimeout : self.limits.bodyTimeout)
+    }
+
+    /// Keeps one read asked for while a call waits, when most callers send nothing.
+    ///
+    /// Those behind ask for none: the socket would be taken off the event loop's list and put back for each call, which are two
+    /// system calls of the five that it takes.
+    private func readAhead(_ context: ChannelHandlerContext) {
+        if self.machine.readsAhead { self.read(context: context) }
     }
 
     /// A caller that does not read its replies is not read from either: nothing piles up here on its behalf.

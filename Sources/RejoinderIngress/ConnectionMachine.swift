@@ -34,6 +34,9 @@ struct ConnectionMachine {
         }
     }
 
+    /// While a request is under way nothing of the next one has come: the first bytes of it may be read.
+    var readsAhead: Bool { self.isTaking && self.reading == .nothing && self.underWay > 0 && self.bytesRead == 0 }
+
     /// Bytes that nobody has made sense of yet: the first of a head, unless a request is under way.
     mutating func bytesArrived(_ count: Int) {
         guard !self.isClosing else { return }
@@ -86,6 +89,7 @@ struct ConnectionMachine {
         self.underWay -= 1
         self.hasResponseStarted = false
         if self.closesAfterResponse { return .close }
+        if self.underWay == 0, self.reading == .nothing, self.bytesRead > 0 { self.reading = .head }
         guard let pending, self.underWay <= self.brokenOnes else { return .goOn }
         return .refuse(pending)
     }

@@ -223,6 +223,22 @@ struct CallHandlerTests {
         #expect(counter.reads == 1)
     }
 
+    @Test("while a call waits, one read stays asked for, until something comes")
+    func readAhead() throws {
+        let counter = ReadCounter()
+        try self.channel.pipeline.syncOperations.addHandler(counter, position: .first)
+        try self.send(.POST, "/webhook", body: Self.body)
+        #expect(counter.reads == 1)
+        try self.channel.writeInbound(ByteBuffer(string: "GET /webhook"))
+        #expect(counter.reads == 1)
+        self.answer(0, .expired)
+        let first = try #require(try self.receive())
+        #expect(first.head.status == .gatewayTimeout)
+        try self.channel.writeInbound(ByteBuffer(string: " HTTP/1.1\r\nhost: a\r\n\r\n"))
+        let second = try #require(try self.receive())
+        #expect(second.head.status == .ok)
+    }
+
     @Test("a body that fails after its reply gets no second one")
     func brokenBodyAfterReply() throws {
         let text = "POST /other HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n"

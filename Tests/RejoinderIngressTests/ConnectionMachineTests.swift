@@ -24,9 +24,42 @@ struct ConnectionMachineTests {
         #expect(!machine.isIdle)
         machine.responseStarted(closing: false)
         _ = machine.responseEnded()
+        #expect(machine.reading == .head)
+        #expect(!machine.isIdle)
+    }
+
+    @Test("a connection is idle again when its response has ended")
+    func idle() {
+        var machine = ConnectionMachine()
+        machine.bytesArrived(1)
+        machine.headArrived()
+        machine.endArrived()
+        _ = machine.responseEnded()
         #expect(machine.isIdle)
         machine.bytesArrived(1)
         #expect(machine.reading == .head)
+    }
+
+    @Test("while a request is under way the first bytes of the next are read, in their turn they are a head's")
+    func readingAhead() {
+        var machine = ConnectionMachine()
+        #expect(!machine.readsAhead, "those behind ask for what comes")
+        machine.bytesArrived(100)
+        machine.headArrived()
+        #expect(!machine.readsAhead)
+        machine.endArrived()
+        #expect(machine.readsAhead)
+        machine.bytesArrived(1)
+        #expect(!machine.readsAhead)
+        machine.responseStarted(closing: false)
+        let next = machine.responseEnded()
+        #expect(next == .goOn)
+        #expect(machine.reading == .head)
+        #expect(machine.awaitsCaller, "it has as much time as any head")
+        machine.headArrived()
+        machine.endArrived()
+        _ = machine.failed(with: .malformedHTTP)
+        #expect(!machine.readsAhead)
     }
 
     @Test("the bytes of a handshake are no head's")
