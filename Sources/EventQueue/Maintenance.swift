@@ -3,7 +3,8 @@ import Logging
 import PostgresClient
 import RejoinderMetrics
 
-/// The housekeeping, by whichever process holds the maintenance lock: recovery twice a second, partitions once a minute.
+/// The housekeeping, by whichever process holds the maintenance lock: recovery twice a second, partitions once a minute, and
+/// vacuuming the queue's table as often as that is worth it, where its login may.
 ///
 /// At rest, when nothing has been queued for 40 s, there is hardly anything to recover, and it looks each 1.5 s.
 ///
@@ -23,6 +24,8 @@ struct Maintenance: Sendable {
         var mark = LowWaterMark()
         var lastTidy: ContinuousClock.Instant?
         var isTidy = true
+        var vacuum = VacuumPace()
+        var mayVacuum = false
         var nextExpiry = ContinuousClock.now
         while !Task.isCancelled {
             if isWanted() {
@@ -31,6 +34,7 @@ struct Maintenance: Sendable {
                 var place = mark.recentPlace(at: now)
                 if lastTidy.map({ now - $0 >= .seconds(60) }) ?? true {
                     isTidy = await self.tidy(after: isTidy)
+                    mayVacuum = await self.mayVacuum()
                     lastTidy = now
                     // The whole queue, for what was committed late and lies below the mark.
                     place = 0
@@ -40,6 +44,9 @@ struct Maintenance: Sendable {
                     if let emptied = try await self.recover(after: place, expiring: expires) {
                         mark.note(emptiedBelow: emptied, at: now)
                         nextExpiry = .now + (.now - start) * 20
+                        if vacuum.isDue(emptiedBelow: emptied, at: .now), mayVacuum {
+                            vacuum.took(await self.vacuum(), emptiedBelow: emptied, at: .now)
+                        }
                     }
                 } catch {
                     // After a crash of the database, places may be given out a second time.
@@ -73,6 +80,25 @@ struct Maintenance: Sendable {
             }
             return false
         }
+    }
+
+    /// Where it may not, autovacuum does that, once a minute at most.
+    private func mayVacuum() async -> Bool {
+        let rows = try? await self.pool.execute(PostgresCall(Statements.mayVacuum))
+        return rows?.bool(0, 0) ?? false
+    }
+
+    /// Returns how long it took.
+    private func vacuum() async -> Duration {
+        let start = ContinuousClock.now
+        do throws(PostgresError) {
+            try await self.pool.withConnection { connection throws(PostgresError) in
+                try await connection.run(script: Statements.vacuum.sql, timeout: .seconds(60))
+            }
+        } catch {
+            self.logger.debug("the queue's table was not vacuumed", metadata: ["error": "\(error)"])
+        }
+        return .now - start
     }
 
     /// Returns the place below which nothing is live now; nil where it did not look.

@@ -29,6 +29,7 @@ enum Statements {
     static let limit = make("limit_node", PackageResources.limit_sql)
     static let liveEvents = make("live_events", eventColumns + PackageResources.live_events_sql)
     static let mayCall = make("may_call", PackageResources.may_call_sql)
+    static let mayVacuum = make("may_vacuum", PackageResources.may_vacuum_sql)
     static let membership = make("membership", PackageResources.membership_sql)
     static let migrationsApplied = make("migrations_applied", PackageResources.migrations_applied_sql)
     static let minutes = make("minutes", PackageResources.minutes_sql)
@@ -53,6 +54,8 @@ enum Statements {
     static let sight = make("sight", PackageResources.sight_sql)
     static let tidy = make("tidy", PackageResources.tidy_sql)
     static let unserved = make("unserved", PackageResources.unserved_sql)
+    /// A script: not to be prepared.
+    static let vacuum = make("vacuum", PackageResources.vacuum_sql)
     static let vitals = make("vitals", PackageResources.vitals_sql)
     static let wake = make("wake", PackageResources.wake_sql)
     static let workers = make("workers", PackageResources.workers_sql)
@@ -62,8 +65,9 @@ enum Statements {
         abandon, answer, answerByHand, attend, audit, cancel, claim, contents, definitions, definitionsPresent,
         deregister, drain, enqueue, endedEvents, event, events, failures, glance, heartbeat, held, highWater, incidents,
         life, limit,
-        liveEvents, mayCall, membership, migrationsApplied, minutes, nodes, noteIncidents, overview, passOn, pause,
-        recordDefinitions, recover, register, release, replied, results, resume, retry, revive, secure, sight, tidy,
+        liveEvents, mayCall, mayVacuum, membership, migrationsApplied, minutes, nodes, noteIncidents, overview,
+        passOn, pause, recordDefinitions, recover, register, release, replied, results, resume, retry, revive, secure,
+        sight, tidy,
         unserved, vitals, wake, workers,
     ]
 

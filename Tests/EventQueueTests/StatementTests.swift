@@ -51,6 +51,7 @@ struct StatementTests {
                 + "text,text"
         ),
         "may_call": ("{text}", "boolean"),
+        "may_vacuum": ("{}", "boolean"),
         "membership": ("{text,text}", "boolean,boolean,boolean,text,text"),
         "migrations_applied": ("{}", "integer,text,text"),
         "minutes": ("{integer,integer}", "integer,text,text,integer,bigint,boolean"),

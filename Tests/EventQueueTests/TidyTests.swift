@@ -69,6 +69,33 @@ struct TidyTests {
         )
     }
 
+    @Test("what is inserted once is neither vacuumed for it nor read in full for its statistics")
+    func partitions() async throws {
+        try await TestCluster.withDatabase { database in
+            let connection = try await database.connect()
+            let rows = try await connection.query(
+                """
+                select parent.relname::text, coalesce(c.reloptions::text, ''),
+                       (select max(coalesce(a.attstattarget, -1)) from pg_attribute as a
+                         where a.attrelid = c.oid and a.attnum > 0)::text,
+                       count(*)::text
+                  from pg_inherits as i
+                  join pg_class as c on c.oid = i.inhrelid
+                  join pg_class as parent on parent.oid = i.inhparent
+                 where c.relkind = 'r' and c.relname ~ '_[0-9]{8}$'
+                 group by 1, 2, 3
+                 order by 1
+                """
+            )
+            let option = "{autovacuum_vacuum_insert_threshold=-1}"
+            #expect(
+                rows == [
+                    ["outcome", option, "10", "3"], ["received", option, "10", "3"], ["reply", "", "10", "3"],
+                ]
+            )
+        }
+    }
+
     @Test("an event that was queued again keeps its payload until it has ended, however old it is")
     func queuedAgain() async throws {
         try await TestCluster.withDatabase { database in

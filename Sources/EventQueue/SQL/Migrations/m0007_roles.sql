@@ -1,6 +1,6 @@
 -- Who may do what. Four group roles; a login is made a member of one (`rejoinder grant LOGIN ROLE`) and can do just its job.
 -- What a role may call runs as the schema's owner with a pinned search_path, so that no role needs a table. What only such
--- functions call is nobody's. Two kinds run as their caller: the procedures, since one with a commit inside can be neither
+-- functions call is nobody's. (But for vacuuming the queue's table, which no function can do.) Two kinds run as their caller: the procedures, since one with a commit inside can be neither
 -- "security definer" nor have settings; and what touches no table, of which the functions in language sql are inlined.
 
 -- Makes the roles where they are missing (they are the whole cluster's: another database may have made them), and gives each
@@ -71,6 +71,9 @@ begin
     foreach role in array array(select r from jsonb_object_keys(may_call) as r where r <> all (missing)) loop
         execute format('grant usage on schema rejoinder to %I', role);
         execute format('grant select on rejoinder.migration, rejoinder.definition to %I', role);
+        if role in ('rejoinder_ingress', 'rejoinder_worker') and current_setting('server_version_num')::integer >= 170000 then
+            execute format('grant maintain on rejoinder.live to %I', role);
+        end if;
         continue when role not in ('rejoinder_operator', 'rejoinder_reader');
         execute format(
             'grant select on rejoinder.queue, rejoinder.overview, rejoinder.nodes, rejoinder.workers, rejoinder.incidents, '
