@@ -1,8 +1,8 @@
 /// When the queue's table is vacuumed: what went through it leaves its rows behind.
 ///
-/// Autovacuum comes once a minute at most, in which 7,000 events a second leave 180 MB behind, all of it written to the disk
-/// twice. Vacuumed every second or two, the table stays at some megabytes. (Measured there: half as many pages written by
-/// all sessions together, and 1.1 MB of the log less each second.)
+/// Autovacuum comes once a minute at most, in which 7,000 events a second leave 180 MB behind, and writes all of that once
+/// more. Vacuumed every second or two, the table stays at some megabytes. (Measured, 20 s at saturation and 60 s at 7,000
+/// events a second: the sessions wrote 121,000 to 129,000 pages in place of 202,000 to 225,000.)
 struct VacuumPace {
     /// So many events leave some four megabytes behind.
     private static let events: Int64 = 10_000

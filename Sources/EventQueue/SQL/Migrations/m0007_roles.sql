@@ -1,7 +1,8 @@
 -- Who may do what. Four group roles; a login is made a member of one (`rejoinder grant LOGIN ROLE`) and can do just its job.
 -- What a role may call runs as the schema's owner with a pinned search_path, so that no role needs a table. What only such
--- functions call is nobody's. (But for vacuuming the queue's table, which no function can do.) Two kinds run as their caller: the procedures, since one with a commit inside can be neither
--- "security definer" nor have settings; and what touches no table, of which the functions in language sql are inlined.
+-- functions call is nobody's. (But for vacuuming the queue's table, which no function can do.) Two kinds run as their caller:
+-- the procedures, since one with a commit inside can be neither "security definer" nor have settings; and what touches no
+-- table, of which the functions in language sql are inlined.
 
 -- Makes the roles where they are missing (they are the whole cluster's: another database may have made them), and gives each
 -- what its job needs. Run after the migrations, each time: it covers what they have added, and changes only what differs.
