@@ -88,12 +88,14 @@ struct Maintenance: Sendable {
         return rows?.bool(0, 0) ?? false
     }
 
-    /// Returns how long it took.
+    /// Recovery waits meanwhile, for as long as any statement may take at most.
+    ///
+    /// - Returns: how long it took.
     private func vacuum() async -> Duration {
         let start = ContinuousClock.now
         do throws(PostgresError) {
             try await self.pool.withConnection { connection throws(PostgresError) in
-                try await connection.run(script: Statements.vacuum.sql, timeout: .seconds(60))
+                try await connection.run(script: Statements.vacuum.sql, timeout: .seconds(10))
             }
         } catch {
             self.logger.debug("the queue's table was not vacuumed", metadata: ["error": "\(error)"])

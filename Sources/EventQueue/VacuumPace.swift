@@ -1,6 +1,6 @@
 /// When the queue's table is vacuumed: what went through it leaves its rows behind.
 ///
-/// Autovacuum comes once a minute at most, in which 7,000 events a second leave 180 MB behind, and writes all of that once
+/// Autovacuum comes once a minute at most, in which 7,000 events a second leave 150 MB behind, and writes all of that once
 /// more. Vacuumed every second or two, the table stays at some megabytes. (Measured, 20 s at saturation and 60 s at 7,000
 /// events a second: the sessions wrote 121,000 to 129,000 pages in place of 202,000 to 225,000.)
 struct VacuumPace {

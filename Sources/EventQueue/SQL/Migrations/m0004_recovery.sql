@@ -293,8 +293,9 @@ begin
             continue when to_regclass('rejoinder.' || partition) is not null;
             begin
                 -- Made apart and then attached, which lets enqueue and claim go on meanwhile. Of rows that are never changed
-                -- autovacuum would read and write all a second time, each minute what the last one brought. (It summarizes the
-                -- index of "reply".) And what is read for the statistics is written too, 30,000 pages at a time were it not less.
+                -- autovacuum would read and write all a second time, each minute what the last one brought; against
+                -- wraparound it comes all the same. (It summarizes the index of "reply".) And what is read for the statistics is
+                -- written too, 30,000 pages at a time were it not less.
                 execute format(
                     'create %s table rejoinder.%I (like rejoinder.%I including defaults including constraints) %s',
                     case parent when 'reply' then 'unlogged' end, partition, parent,
