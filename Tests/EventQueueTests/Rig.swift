@@ -134,6 +134,7 @@ struct Rig: Sendable {
         #expect(ingress.state.withLock { $0.table.bytes } == 0)
         task.cancel()
         try await task.value
+        #expect(recorder.warningsOfServer == [])
     }
 
     /// Runs `body` with a worker, which is drained afterwards.
@@ -146,6 +147,7 @@ struct Rig: Sendable {
         try await eventually("the worker is ready") { worker.queue.isReady }
         try await body(worker)
         await worker.stop()
+        #expect(worker.recorder.warningsOfServer == [])
     }
 
     func outcome(of event: NewEvent = .sample()) async -> Outcome { await self.ingress.outcome(of: event) }

@@ -39,6 +39,13 @@ package final class LogRecorder: Sendable {
         self.entries.filter { $0.level >= .warning }.map { "\($0.message) \($0.metadata)" }
     }
 
+    /// What PostgreSQL warned of, which is in its own log too: that must not grow with the load.
+    package var warningsOfServer: [String] {
+        self.entries
+            .filter { $0.level >= .warning && $0.message == "PostgreSQL says" }
+            .map { $0.text("postgres.message") }
+    }
+
     package var logger: Logger { Logger(label: "test") { _ in Handler(recorder: self) } }
 
     private func record(_ entry: Entry) { self.recorded.withLock { $0.append(entry) } }

@@ -202,7 +202,9 @@ create table rejoinder.reply (
     status     smallint    not null
 ) partition by range (id);
 
-create index reply_id on rejoinder.reply using brin (id) with (pages_per_range = 16, autosummarize = on);
+-- Ranges of the usual size, 1 MiB or some 17,000 replies: PostgreSQL keeps 256 requests for summaries until autovacuum comes, once a
+-- minute, and complains in its log of each that it can't keep.
+create index reply_id on rejoinder.reply using brin (id) with (autosummarize = on);
 
 -- The latest that ended without an answer, for those who look for what is wrong. Answered events don't touch it.
 create index outcome_unanswered on rejoinder.outcome (id) where state <> 'answered';

@@ -168,23 +168,36 @@ begin
 end $$;
 
 -- A lane's attention, as session locks: 'eager' before it claims, 'idle' before its last look, 'full' when it has no slot
--- left, stops, or is spare. To be called on a change only, on the session that claims.
+-- left, stops, or is spare. To be called on the session that claims, which notes what it holds as a setting: to unlock what is
+-- not held would leave a warning in the server's log. (Where a transaction fails the setting is undone and the lock stays: the
+-- worker connects again.)
 create function rejoinder.attend(lane integer, attention text) returns void
 language plpgsql
-set client_min_messages = error -- unlocking what is not held warns
 as $$
+declare
+    setting constant text := 'rejoinder.lane_' || lane;
+    held constant text := coalesce(nullif(current_setting(setting, true), ''), 'full');
 begin
+    if attention = held then
+        return;
+    end if;
     case attention
     when 'eager' then
         perform pg_advisory_lock(rejoinder.lock_class('eager'), lane);
-        perform pg_advisory_unlock(rejoinder.lock_class('idle'), lane);
     when 'idle' then
         perform pg_advisory_lock(rejoinder.lock_class('idle'), lane);
-        perform pg_advisory_unlock(rejoinder.lock_class('eager'), lane);
     when 'full' then
-        perform pg_advisory_unlock(rejoinder.lock_class('eager'), lane);
-        perform pg_advisory_unlock(rejoinder.lock_class('idle'), lane);
+        null;
     end case;
+    case held
+    when 'eager' then
+        perform pg_advisory_unlock(rejoinder.lock_class('eager'), lane);
+    when 'idle' then
+        perform pg_advisory_unlock(rejoinder.lock_class('idle'), lane);
+    when 'full' then
+        null;
+    end case;
+    perform set_config(setting, attention, false);
 end $$;
 
 -- Whether a lane of another process is eager for the same nodes.
