@@ -84,7 +84,7 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
         switch Self.unwrapInboundIn(data) {
         case .head:
             self.stopTimer()
-            self.machine.headArrived()
+            guard self.machine.headArrived() else { return }
         case .body: break
         case .end:
             self.stopTimer()

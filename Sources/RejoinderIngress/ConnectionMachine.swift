@@ -5,6 +5,12 @@
 struct ConnectionMachine {
     enum Reading { case nothing, head, body }
 
+    /// How many requests of one connection are taken at a time; a caller that pipelines more asks again for the rest (RFC 9112,
+    /// section 9.3.2).
+    ///
+    /// Those that wait for their turn are kept whole, and each that is answered at once is answered within the one before it.
+    static let mostPipelined = 16
+
     /// What has begun to come in, and is not complete.
     private(set) var reading = Reading.nothing
     /// Heads that came in, less responses that have ended.
@@ -12,6 +18,8 @@ struct ConnectionMachine {
     private var hasResponseStarted = false
     private var closesAfterResponse = false
     private var pending: Problem?
+    /// More requests came than are taken: the connection closes once these are answered.
+    private var isFull = false
     /// Nothing more is read or written.
     var isClosing = false
     /// Since the first bytes of what is being read.
@@ -21,7 +29,7 @@ struct ConnectionMachine {
     var isIdle: Bool { self.reading == .nothing && self.underWay == 0 }
 
     /// What comes in is taken: no refusal stands before it.
-    var isTaking: Bool { !self.isClosing && self.pending == nil }
+    var isTaking: Bool { !self.isClosing && self.pending == nil && !self.isFull }
 
     /// It is the caller's turn to send.
     ///
@@ -34,8 +42,8 @@ struct ConnectionMachine {
         }
     }
 
-    /// While a request is under way nothing of the next one has come: the first bytes of it may be read.
-    var readsAhead: Bool { self.isTaking && self.reading == .nothing && self.underWay > 0 && self.bytesRead == 0 }
+    /// While one request is under way nothing of the next has come: the first bytes of it may be read.
+    var readsAhead: Bool { self.isTaking && self.reading == .nothing && self.underWay == 1 && self.bytesRead == 0 }
 
     /// Bytes that nobody has made sense of yet: the first of a head, unless a request is under way.
     mutating func bytesArrived(_ count: Int) {
@@ -65,9 +73,15 @@ struct ConnectionMachine {
         self.bytesRead = 0
     }
 
-    mutating func headArrived() {
+    /// - Returns: whether the request is taken.
+    mutating func headArrived() -> Bool {
+        guard self.underWay < Self.mostPipelined else {
+            self.isFull = true
+            return false
+        }
         self.reading = .body
         self.underWay += 1
+        return true
     }
 
     mutating func endArrived() {
@@ -88,7 +102,7 @@ struct ConnectionMachine {
     mutating func responseEnded() -> AfterResponse {
         self.underWay -= 1
         self.hasResponseStarted = false
-        if self.closesAfterResponse { return .close }
+        if self.closesAfterResponse || (self.isFull && self.underWay == 0) { return .close }
         if self.underWay == 0, self.reading == .nothing, self.bytesRead > 0 { self.reading = .head }
         guard let pending, self.underWay <= self.brokenOnes else { return .goOn }
         return .refuse(pending)

@@ -137,6 +137,22 @@ struct CallHandlerTests {
         #expect(self.channel.isActive)
     }
 
+    @Test("however many requests come behind a call that waits, a few of them are kept and answered")
+    func flood() throws {
+        try self.send(.POST, "/webhook", body: Self.body)
+        let one = "GET /webhook HTTP/1.1\r\nhost: a\r\n\r\n"
+        try self.channel.writeInbound(ByteBuffer(string: String(repeating: one, count: 5000)))
+        let none = try self.receive()
+        #expect(none == nil)
+        self.answer(0, .expired)
+        var statuses: [HTTPResponseStatus] = []
+        while let response = try self.receive() { statuses.append(response.head.status) }
+        #expect(statuses == [.gatewayTimeout] + Array(repeating: .ok, count: ConnectionMachine.mostPipelined - 1))
+        try self.channel.writeInbound(ByteBuffer(string: one))
+        let last = try self.receive()
+        #expect(last == nil)
+    }
+
     @Test("a target in absolute form finds its endpoint, any other path is not found")
     func targets() throws {
         for (target, status) in [

@@ -13,7 +13,7 @@ struct ConnectionMachineTests {
         #expect(!machine.isIdle)
         machine.bytesArrived(1)
         #expect(machine.reading == .head)
-        machine.headArrived()
+        _ = machine.headArrived()
         #expect(machine.reading == .body)
         machine.bytesArrived(1)
         #expect(machine.reading == .body)
@@ -32,7 +32,7 @@ struct ConnectionMachineTests {
     func idle() {
         var machine = ConnectionMachine()
         machine.bytesArrived(1)
-        machine.headArrived()
+        _ = machine.headArrived()
         machine.endArrived()
         _ = machine.responseEnded()
         #expect(machine.isIdle)
@@ -45,7 +45,7 @@ struct ConnectionMachineTests {
         var machine = ConnectionMachine()
         #expect(!machine.readsAhead, "those behind ask for what comes")
         machine.bytesArrived(100)
-        machine.headArrived()
+        _ = machine.headArrived()
         #expect(!machine.readsAhead)
         machine.endArrived()
         #expect(machine.readsAhead)
@@ -56,10 +56,41 @@ struct ConnectionMachineTests {
         #expect(next == .goOn)
         #expect(machine.reading == .head)
         #expect(machine.awaitsCaller, "it has as much time as any head")
-        machine.headArrived()
+        _ = machine.headArrived()
         machine.endArrived()
         _ = machine.failed(with: .malformedHTTP)
         #expect(!machine.readsAhead)
+    }
+
+    @Test("behind two requests that came together nothing more is read, however whole they are")
+    func twoTogether() {
+        var machine = ConnectionMachine()
+        machine.bytesArrived(200)
+        for _ in 0..<2 {
+            _ = machine.headArrived()
+            machine.endArrived()
+        }
+        #expect(!machine.readsAhead)
+        _ = machine.responseEnded()
+        #expect(machine.readsAhead)
+    }
+
+    @Test("of many pipelined requests some are taken, and the connection closes after their responses")
+    func tooMany() {
+        var machine = ConnectionMachine()
+        for _ in 0..<ConnectionMachine.mostPipelined {
+            let isTaken = machine.headArrived()
+            #expect(isTaken)
+            machine.endArrived()
+        }
+        let isTaken = machine.headArrived()
+        #expect(!isTaken)
+        #expect(!machine.isTaking)
+        for number in 1...ConnectionMachine.mostPipelined {
+            machine.responseStarted(closing: false)
+            let next = machine.responseEnded()
+            #expect(next == (number == ConnectionMachine.mostPipelined ? .close : .goOn))
+        }
     }
 
     @Test("the bytes of a handshake are no head's")
@@ -87,12 +118,12 @@ struct ConnectionMachineTests {
     @Test("a failure of the only request's body is answered at once, unless its response has begun")
     func failureInBody() {
         var machine = ConnectionMachine()
-        machine.headArrived()
+        _ = machine.headArrived()
         let outcome8 = machine.failed(with: .timeout)
         #expect(outcome8 == .sendNow)
 
         var begun = ConnectionMachine()
-        begun.headArrived()
+        _ = begun.headArrived()
         begun.responseStarted(closing: false)
         let outcome9 = begun.failed(with: .timeout)
         #expect(outcome9 == .closeNow)
@@ -101,9 +132,9 @@ struct ConnectionMachineTests {
     @Test("a failure behind requests under way waits until they are answered")
     func failureBehindOthers() {
         var machine = ConnectionMachine()
-        machine.headArrived()
+        _ = machine.headArrived()
         machine.endArrived()
-        machine.headArrived()
+        _ = machine.headArrived()
         machine.endArrived()
         let outcome10 = machine.failed(with: .malformedHTTP)
         #expect(outcome10 == .sendLater)
@@ -120,9 +151,9 @@ struct ConnectionMachineTests {
     @Test("a broken body behind a request under way is refused once that one is answered")
     func brokenBodyBehindAnother() {
         var machine = ConnectionMachine()
-        machine.headArrived()
+        _ = machine.headArrived()
         machine.endArrived()
-        machine.headArrived()
+        _ = machine.headArrived()
         let outcome14 = machine.failed(with: .timeout)
         #expect(outcome14 == .sendLater)
         machine.responseStarted(closing: false)
@@ -133,7 +164,7 @@ struct ConnectionMachineTests {
     @Test("a response that closes is the last")
     func closing() {
         var machine = ConnectionMachine()
-        machine.headArrived()
+        _ = machine.headArrived()
         machine.responseStarted(closing: true)
         let outcome16 = machine.responseEnded()
         #expect(outcome16 == .close)
@@ -150,7 +181,7 @@ struct ConnectionMachineTests {
                 switch random.next() % 5 {
                 case 0: machine.bytesArrived(1)
                 case 1 where !(machine.reading == .body):
-                    machine.headArrived()
+                    _ = machine.headArrived()
                     underWay += 1
                 case 2 where machine.reading == .body: machine.endArrived()
                 case 3 where underWay > (machine.reading == .body ? 1 : 0):
