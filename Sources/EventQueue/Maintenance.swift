@@ -67,6 +67,7 @@ struct Maintenance: Sendable {
     private func tidy(after wasTidy: Bool) async -> Bool {
         do throws(PostgresError) {
             try await self.pool.execute(PostgresCall(Statements.tidy))
+            while try await self.pool.execute(PostgresCall(Statements.dropExpired)).integer(0, 0, as: Int32.self) > 0 {}
             if !wasTidy { self.logger.info("partitions are kept in order again") }
             return true
         } catch {

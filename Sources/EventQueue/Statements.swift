@@ -14,6 +14,7 @@ enum Statements {
     static let definitionsPresent = make("definitions_present", PackageResources.definitions_present_sql)
     static let deregister = make("deregister", PackageResources.deregister_sql)
     static let drain = make("drain", PackageResources.drain_sql)
+    static let dropExpired = make("drop_expired", PackageResources.drop_expired_sql)
     static let enqueue = make("enqueue", PackageResources.enqueue_sql)
     static let event = make("event", eventColumns + PackageResources.event_sql)
     static let events = make("events", eventColumns + PackageResources.events_sql)
@@ -63,8 +64,8 @@ enum Statements {
     /// All that need the schema, for the test that prepares each of them.
     static let all = [
         abandon, answer, answerByHand, attend, audit, cancel, claim, contents, definitions, definitionsPresent,
-        deregister, drain, enqueue, endedEvents, event, events, failures, glance, heartbeat, held, highWater, incidents,
-        life, limit, liveEvents, mayCall, mayVacuum, membership, migrationsApplied, minutes, nodes, noteIncidents,
+        deregister, drain, dropExpired, enqueue, endedEvents, event, events, failures, glance, heartbeat, held,
+        highWater, incidents, life, limit, liveEvents, mayCall, mayVacuum, membership, migrationsApplied, minutes, nodes, noteIncidents,
         overview, passOn, pause, recordDefinitions, recover, register, release, replied, results, resume, retry, revive,
         secure, sight, tidy, unserved, vitals, wake, workers,
     ]

@@ -30,6 +30,40 @@ struct LimitTests {
         }
     }
 
+    @Test("a node that is given a limit while a claim waits for another's does not lock claims out of each other")
+    func setMeanwhile() async throws {
+        try await TestCluster.withDatabase { database in
+            let holder = try await database.connect()
+            let nodes = ["a", "b"]
+            try await holder.enqueue(nodes.flatMap { node in (0..<5).map { _ in .sample(node: node) } }, ingress: 1)
+            try await holder.query("select rejoinder.limit('b', 4, 100)")
+            let held = "begin; select from rejoinder.node_limit where node = 'b' for update"
+            try await holder.run(script: held, timeout: .seconds(5))
+            @Sendable func waiting(_ count: Int) async throws {
+                try await eventually("\(count) wait for a lock") {
+                    let sql = """
+                        select count(*)::text from pg_stat_activity
+                         where datname = current_database() and wait_event_type = 'Lock'
+                        """
+                    return try await database.query(sql) == [["\(count)"]]
+                }
+            }
+            try await withThrowingDiscardingTaskGroup { group in
+                for number in 1...2 {
+                    let connection = try await database.connect()
+                    let worker = try await connection.register(.worker, [.sample(nodes)]).process
+                    group.addTask {
+                        let claims = try await connection.claim(worker, .sample(nodes), count: 2)
+                        #expect(claims.count == 2)
+                    }
+                    try await waiting(number)
+                    if number == 1 { try await database.query("select rejoinder.limit('a', 4, 100)") }
+                }
+                try await holder.run(script: "commit", timeout: .seconds(5))
+            }
+        }
+    }
+
     @Test("of how many run at once are kept by four that claim at the same time, and reached", arguments: [1, 7])
     func running(limit: Int) async throws {
         try await TestCluster.withDatabase { database in

@@ -166,6 +166,20 @@ struct RecoveryTests {
         }
     }
 
+    @Test("a server that stood still finds nobody dead who is still connected, until they have had the time to say so")
+    func standstill() async throws {
+        try await self.withWorker { scene in
+            let worker = scene.worker.process
+            #expect(try await scene.recover(worker, silent: 8, looked: 8) == [0, 0, 0])
+            #expect(try await scene.recover(worker, silent: 8) == [0, 0, 0])
+            #expect(try await scene.process(worker) == ["false", "false", "1"])
+            try await scene.recoverer.query(
+                "update rejoinder.watch set resumed_at = clock_timestamp() - interval '5 s'"
+            )
+            #expect(try await scene.recover(worker, silent: 12) == [1, 0, 0])
+        }
+    }
+
     @Test("a worker that is silent for 5 s counts as dead, though its session is there; its late answer is refused")
     func silence() async throws {
         try await self.withWorker { scene in

@@ -21,6 +21,7 @@ struct StatementTests {
         "definitions": ("{}", "text"),
         "definitions_present": ("{}", "boolean"),
         "deregister": ("{integer}", "void"),
+        "drop_expired": ("{}", "integer"),
         "drain": ("{text,text,integer}", "text"),
         "ended_events": (
             #"{text,text,"double precision",bigint}"#,
@@ -79,7 +80,7 @@ struct StatementTests {
         "revive": ("{integer,uuid[]}", "integer"),
         "secure": ("{}", "text[]"),
         "sight": ("{text}", "json"),
-        "tidy": ("{}", "integer,integer"),
+        "tidy": ("{}", "integer"),
         "unserved": ("{text[]}", "text[]"),
         "vitals": ("{}", "text,text,double precision"),
         "wake": ("{text[]}", "integer"),

@@ -9,9 +9,14 @@ struct TidyTests {
     /// The last day for which there is a partition, as that is named.
     private static let lastDay = "to_char((clock_timestamp() + '2 days') at time zone 'UTC', 'YYYYMMDD')"
 
+    /// How many partitions were made, and how many dropped.
     private func tidy(_ connection: PostgresConnection) async throws -> [Int32] {
-        let rows = try await connection.execute(PostgresCall(Statements.tidy))
-        return [rows.integer(0, 0), rows.integer(0, 1)]
+        let made: Int32 = try await connection.execute(PostgresCall(Statements.tidy)).integer(0, 0)
+        var dropped: Int32 = 0
+        while try await connection.execute(PostgresCall(Statements.dropExpired)).integer(0, 0, as: Int32.self) == 1 {
+            dropped += 1
+        }
+        return [made, dropped]
     }
 
     /// Makes the partitions of a day in the past with one event in them.
@@ -105,7 +110,7 @@ struct TidyTests {
             let id = try #require(
                 try await connection.query("select id::text from rejoinder.received").first?.first ?? nil
             )
-            try await connection.query("insert into rejoinder.node (name) values ('days 5')")
+            // Nobody has called its node for as long, which has gone meanwhile.
             try await connection.query("select rejoinder.retry('\(id)')::text")
             #expect(try await self.tidy(connection)[1] == 1)
             #expect(try await self.kept(connection) == ["days 5 no outcome"])
@@ -125,6 +130,22 @@ struct TidyTests {
             #expect(try await self.tidy(connection) == [0, 6])
             #expect(try await self.kept(connection) == ["days 1 expired", "days 3 expired"])
             #expect(try await self.tidy(connection) == [0, 0])
+        }
+    }
+
+    @Test("where somebody has read of what is to be dropped, others wait once, and for nothing else that is done")
+    func inTheWay() async throws {
+        try await TestCluster.withDatabase { database in
+            let connection = try await database.connect()
+            for days in [4, 5, 9, 10, 11] { try await self.makePartition(days, on: connection) }
+            let reader = try await database.connect()
+            try await reader.run(script: "begin; select count(*) from rejoinder.event", timeout: .seconds(5))
+            let recorder = LogRecorder()
+            let other = try await PostgresConnection.connect(database.configuration, logger: recorder.logger)
+            #expect(try await self.tidy(other) == [0, 0])
+            #expect(recorder.warningsOfServer.count == 1)
+            try await reader.run(script: "commit", timeout: .seconds(5))
+            #expect(try await self.tidy(other) == [0, 10])
         }
     }
 

@@ -514,14 +514,23 @@ begin
 end $$;
 
 -- Ends events that nobody waits for any more ('cancelled': the caller has gone; 'expired': its deadline passed). A worker
--- that runs one of them is told, so that it can cancel the handler.
+-- that runs one of them is told, so that it can cancel the handler, and forgets it: were the end of what may run once lost in a
+-- crash of the database, it would be given back, and start again.
 create function rejoinder.abandon(ids uuid[], states rejoinder.state[], codes text[]) returns table (id uuid)
-language plpgsql as $$
+language plpgsql
+set enable_seqscan = off
+set enable_bitmapscan = off
+set enable_hashjoin = off
+set enable_mergejoin = off
+set plan_cache_mode = force_generic_plan
+as $$
 #variable_conflict use_column
 declare
     ended record;
 begin
-    perform rejoinder.commit_durably(false);
+    perform rejoinder.commit_durably(exists (
+        select from rejoinder.live as l where l.id = any (ids) and l.at_most_once and l.worker is not null
+    ));
     for ended in select f.id, f.worker from rejoinder.finish(ids, states, codes) as f loop
         id := ended.id;
         if ended.worker is not null then

@@ -78,7 +78,8 @@ end $$;
 -- merely cut comes back within the times below; where the database was away all were, so what can't be undone waits for as
 -- long as one of them may take to notice: a host that vanished says nothing. The times run from the first look that misses it,
 -- and anew where nobody could look for 3 s, as during a restart or a failover: nobody's heartbeat could come either. Only where
--- its session is there and it is silent all the same they run from its last heartbeat.
+-- its session is there and it is silent all the same they run from its last heartbeat, or from when one could look again: a
+-- server that stood still, or whose clock was put forward, keeps its sessions.
 --   0.45 s: its events are queued again
 --   1 s: its at-most-once events fail, its lanes go
 --   2 s: the queued events of an ingress are cancelled, since nobody would get their answer; should it come back, it has
@@ -122,6 +123,7 @@ begin
         is_connected := suspect.has_session
             and not pg_try_advisory_xact_lock_shared(rejoinder.lock_class('alive'), suspect.id);
         continue when suspect.heartbeat_at >= started - silence and (is_connected or not suspect.has_session);
+        continue when is_connected and resumed >= started - silence;
         update rejoinder.process as p
            set missing_since = coalesce(p.missing_since, started)
          where p.id = suspect.id and p.heartbeat_at = suspect.heartbeat_at
@@ -134,7 +136,7 @@ begin
         end;
         -- It has been silent all the time that it was connected.
         if is_connected then
-            missing_for := greatest(missing_for, started - suspect.heartbeat_at);
+            missing_for := greatest(missing_for, started - greatest(suspect.heartbeat_at, resumed));
         end if;
 
         if suspect.role = 'worker' and missing_for >= interval '450 milliseconds' then
@@ -262,9 +264,10 @@ begin
     end if;
 end $$;
 
--- Makes the partitions of the coming days, drops those older than the retention, and refreshes how long each node
--- usually takes; nodes that nobody called within the retention go. Every minute by the process that holds the maintenance lock.
-create function rejoinder.tidy(out made integer, out dropped integer)
+-- Makes the partitions of the coming days, and refreshes how long each node usually takes; nodes that nobody called within the
+-- retention go, and so does what is older in other tables than those. Returns how many partitions it has made. Every minute by
+-- the process that holds the maintenance lock.
+create function rejoinder.tidy() returns integer
 language plpgsql
 -- Else a table that was not analysed since it was small is read from end to end, each minute.
 set enable_seqscan = off
@@ -274,10 +277,11 @@ set enable_mergejoin = off
 set plan_cache_mode = force_generic_plan
 set jit = off
 set timezone = 'UTC' -- elsewhere a day may have 23 hours, or 25
-set lock_timeout = '200ms' -- an exclusive lock that waits would hold up everybody behind it
+set lock_timeout = '100ms' -- an exclusive lock that waits holds up everybody behind it
 as $$
 #variable_conflict use_column
 declare
+    made integer := 0;
     kept_since constant timestamptz := clock_timestamp() - (select retention from rejoinder.setting);
     lately constant uuid := rejoinder.id_at(clock_timestamp() - interval '2 minutes');
     today constant timestamptz := date_trunc('day', clock_timestamp(), 'UTC');
@@ -285,8 +289,7 @@ declare
     day timestamptz;
     partition text;
 begin
-    made := 0;
-    dropped := 0;
+    <<parents>>
     foreach parent in array array['received', 'outcome', 'reply'] loop
         for day in select generate_series(today, today + interval '2 days', interval '1 day') loop
             partition := parent || '_' || to_char(day at time zone 'UTC', 'YYYYMMDD');
@@ -315,36 +318,19 @@ begin
                 );
                 made := made + 1;
             exception
-            when lock_not_available or check_violation or invalid_object_definition then
-                -- Somebody is in the way, or the default partition has rows of that day already, or another partition has a
-                -- part of it: they are served there.
+            when lock_not_available then
+                -- Somebody is in the way, and probably in that of the others too: a wait each time is enough.
+                raise warning 'partition % was not made: %', partition, sqlerrm;
+                exit parents;
+            when check_violation or invalid_object_definition then
+                -- The default partition has rows of that day already, or another partition has a part of it: they are served
+                -- there.
                 raise warning 'partition % was not made: %', partition, sqlerrm;
             when duplicate_table or duplicate_object or unique_violation then
                 null; -- somebody else has made it in this very moment
             end;
         end loop;
-
-        for partition, day in
-            select c.relname, to_date(right(c.relname, 8), 'YYYYMMDD')::timestamp at time zone 'UTC'
-              from pg_inherits as i
-              join pg_class as c on c.oid = i.inhrelid
-             where i.inhparent = ('rejoinder.' || parent)::regclass and c.relname ~ '_[0-9]{8}$'
-             order by c.relname
-        loop
-            continue when day + interval '1 day' >= kept_since;
-            -- An old event that was queued again still needs its payload.
-            continue when parent = 'received' and exists (
-                select from rejoinder.live as l
-                 where l.id >= rejoinder.id_at(day) and l.id < rejoinder.id_at(day + interval '1 day')
-            );
-            begin
-                execute format('drop table rejoinder.%I', partition);
-                dropped := dropped + 1;
-            exception when lock_not_available then
-                raise warning 'partition % was not dropped yet: %', partition, sqlerrm;
-            end;
-        end loop;
-    end loop;
+    end loop parents;
     delete from rejoinder.received_default as r
      where r.id < rejoinder.id_at(kept_since) and not exists (select from rejoinder.live as l where l.id = r.id);
     delete from rejoinder.outcome_default as o where o.id < rejoinder.id_at(kept_since);
@@ -384,4 +370,44 @@ begin
     update rejoinder.node as n
        set retired_at = clock_timestamp()
      where n.retired_at is null and n.last_seen_at < kept_since and n.paused_at is null and not n.is_limited;
+    return made;
+end $$;
+
+-- Drops one partition that is older than the retention, and returns 1; or 0 where there is none, or somebody is in the way, who
+-- has read of it in a transaction that is still open. To be called again while it returns 1, each time in a transaction of its
+-- own: the lock of all events that it takes is held until that ends. After tidy(), by the same process.
+create function rejoinder.drop_expired() returns integer
+language plpgsql
+set timezone = 'UTC'
+set lock_timeout = '100ms' -- everybody waits behind it
+as $$
+#variable_conflict use_column
+declare
+    kept_since constant timestamptz := clock_timestamp() - (select retention from rejoinder.setting);
+    parent text;
+    day timestamptz;
+    partition text;
+begin
+    for parent, partition, day in
+        select p.relname, c.relname, to_date(right(c.relname, 8), 'YYYYMMDD')::timestamp at time zone 'UTC'
+          from pg_inherits as i
+          join pg_class as c on c.oid = i.inhrelid
+          join pg_class as p on p.oid = i.inhparent
+         where i.inhparent in ('rejoinder.received'::regclass, 'rejoinder.outcome'::regclass, 'rejoinder.reply'::regclass)
+           and c.relname ~ '_[0-9]{8}$'
+         order by right(c.relname, 8), c.relname
+    loop
+        continue when day + interval '1 day' >= kept_since;
+        -- An old event that was queued again still needs its payload.
+        continue when parent = 'received' and exists (
+            select from rejoinder.live as l
+             where l.id >= rejoinder.id_at(day) and l.id < rejoinder.id_at(day + interval '1 day')
+        );
+        execute format('drop table rejoinder.%I', partition);
+        return 1;
+    end loop;
+    return 0;
+exception when lock_not_available then
+    raise warning 'partition % was not dropped yet: %', partition, sqlerrm;
+    return 0;
 end $$;

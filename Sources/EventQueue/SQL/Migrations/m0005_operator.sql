@@ -61,6 +61,9 @@ begin
         raise exception 'node % is paused: resume it before you retry event %', event.node, id
             using hint = format('select rejoinder.resume(%L)', event.node);
     end if;
+    -- Its node may have gone, which nobody has called for as long as events are kept: what waits is found by its node.
+    insert into rejoinder.node as known (name) values (event.node)
+        on conflict (name) do update set retired_at = null, last_seen_at = clock_timestamp() where known.retired_at is not null;
     insert into rejoinder.live (id, enqueued_at, deadline, endpoint, node)
     values (id, clock_timestamp(), clock_timestamp() + time_left, event.endpoint, event.node);
     perform rejoinder.wake(array[event.node]);
@@ -317,6 +320,7 @@ declare
     allowed integer;
     found_rows tid[];
     is_late boolean;
+    locked text[] := '{}';
 begin
     for held in
         select b.node, b.max_running, b.max_per_second, b.tokens, b.refilled_at, n.takes
@@ -329,6 +333,7 @@ begin
          order by b.node
            for update of b
     loop
+        locked := locked || held.node;
         now_is := clock_timestamp();
         tokens := null;
         allowed := max;
@@ -381,17 +386,18 @@ begin
     with taken as materialized (
         select l.node from rejoinder.live as l where l.ctid = any (rows)
     )
+    -- Only what is locked already, in its order: a limit that is set in this very moment counts from the next claim on.
     update rejoinder.node_limit as b
        set tokens = rejoinder.refilled(b.tokens, b.max_per_second, b.refilled_at, now_is) - taken.number,
            refilled_at = now_is
       from (select t.node, count(*) as number from taken as t group by t.node) as taken
-     where b.node = taken.node and b.max_per_second is not null;
+     where b.node = taken.node and b.node = any (locked) and b.max_per_second is not null;
 end $$;
 
 
 -- ------------------------------------------------------------------------------------------------ retention
 
--- How long finished events are kept. The next tidy() drops the days of UTC that have ended before that.
+-- How long finished events are kept. The next drop_expired() drops the days of UTC that have ended before that.
 create function rejoinder.set_retention(retention interval) returns interval
 language plpgsql as $$
 #variable_conflict use_column

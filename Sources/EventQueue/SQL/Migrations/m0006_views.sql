@@ -76,7 +76,13 @@ create function rejoinder.life(id uuid)
 returns table (step text, at timestamptz, milliseconds double precision, "by" text, detail text)
 language plpgsql stable as $$
 #variable_conflict use_column
+declare
+    reply rejoinder.reply;
 begin
+    -- A standby has no unlogged tables.
+    if not pg_is_in_recovery() then
+        select r.* into reply from rejoinder.reply as r where r.id = life.id order by r.replied_at limit 1;
+    end if;
     return query
     select taken.step, taken.at, round(extract(epoch from taken.at - e.received_at)::numeric * 1000, 3)::double precision,
            coalesce(
@@ -93,13 +99,6 @@ begin
                ) end
            ), taken.detail
       from rejoinder.event as e
-      left join lateral (
-        select r.replied_at, r.ingress, r.status
-          from rejoinder.reply as r
-         where r.id = e.id
-         order by r.replied_at
-         limit 1
-      ) as reply on true
      cross join lateral (values
         (1, 'received', e.received_at, e.ingress, 'at ' || e.endpoint || ' for ' || e.node),
         (2, 'enqueued', e.enqueued_at, e.ingress, null),
@@ -462,7 +461,8 @@ comment on function rejoinder.release is 'Gives claimed events back untouched.';
 comment on function rejoinder.replied is 'Notes which replies an ingress has written.';
 comment on function rejoinder.abandon is 'Ends events that nobody waits for any more.';
 comment on function rejoinder.recover is 'Finds dead processes, requeues or fails their events, expires what is too late.';
-comment on function rejoinder.tidy is 'Makes partitions ahead, drops old ones, refreshes node.takes.';
+comment on function rejoinder.tidy is 'Makes partitions ahead, refreshes node.takes; returns how many it has made.';
+comment on function rejoinder.drop_expired is 'Drops one partition older than the retention; 0 when there is none, or it is in use.';
 comment on function rejoinder.cancel is 'For an operator: ends a queued or running event; its caller gets a bot break.';
 comment on function rejoinder.retry is 'For an operator: queues an event again that ended without an answer.';
 comment on function rejoinder.answer_by_hand is 'For an operator: answers a waiting caller, select rejoinder.answer_by_hand(id, ''text'').';

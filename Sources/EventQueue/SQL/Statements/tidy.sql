@@ -1,2 +1,1 @@
-select made, dropped
-  from rejoinder.tidy()
+select rejoinder.tidy()
