@@ -65,9 +65,9 @@ enum Statements {
     static let all = [
         abandon, answer, answerByHand, attend, audit, cancel, claim, contents, definitions, definitionsPresent,
         deregister, drain, dropExpired, enqueue, endedEvents, event, events, failures, glance, heartbeat, held,
-        highWater, incidents, life, limit, liveEvents, mayCall, mayVacuum, membership, migrationsApplied, minutes, nodes, noteIncidents,
-        overview, passOn, pause, recordDefinitions, recover, register, release, replied, results, resume, retry, revive,
-        secure, sight, tidy, unserved, vitals, wake, workers,
+        highWater, incidents, life, limit, liveEvents, mayCall, mayVacuum, membership, migrationsApplied, minutes,
+        nodes, noteIncidents, overview, passOn, pause, recordDefinitions, recover, register, release, replied, results,
+        resume, retry, revive, secure, sight, tidy, unserved, vitals, wake, workers,
     ]
 
     private static let eventColumns = PackageResources.event_columns_sql
