@@ -165,6 +165,7 @@ let package = Package(
         .target(
             name: "Settings",
             dependencies: [
+                "PostgresClient",
                 .product(name: "Configuration", package: "swift-configuration"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "SystemPackage", package: "swift-system"),

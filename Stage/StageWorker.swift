@@ -26,7 +26,7 @@ package enum StageWorker {
         if let traces { InstrumentationSystem.bootstrap(traces.tracer) }
         let worker = Worker(
             handlers: handlers,
-            databaseURL: CommonSettings.databaseURL(in: environment),
+            databaseURL: try CommonSettings.databaseURL(in: environment),
             name: "worker",
             slots: slots,
             logger: logger
@@ -39,7 +39,7 @@ package enum StageWorker {
             )
         ]
         if let adminPort, let metrics {
-            let port = worker.adminPort(host: "127.0.0.1", port: adminPort, metrics: { metrics.text() })
+            let port = try await worker.adminPort(host: "127.0.0.1", port: adminPort, metrics: { metrics.text() })
             services.insert(.init(service: port), at: 0)
         }
         if let traces { services.insert(.init(service: traces), at: 0) }

@@ -4,6 +4,14 @@ import NIOHTTP1
 import NIOPosix
 import ServiceLifecycle
 
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#else
+import Darwin
+#endif
+
 /// A small private HTTP port: a page per path, for `GET` and `HEAD` alone, one request per connection.
 ///
 /// For programs that have no HTTP server otherwise.
@@ -32,47 +40,56 @@ package struct AdminPort: Service {
     /// From accepting a connection to its end.
     static let time = TimeAmount.seconds(10)
 
-    private let host: String
-    private let port: Int
-    private let pages: [String: @Sendable () -> Page]
-    private let logger: Logger
+    private let channel: any Channel
+    private let eventLoops: MultiThreadedEventLoopGroup
 
+    /// Opens the port, which answers at once, so that a program knows whether it has it before it does anything else.
+    ///
     /// - Parameters:
     ///   - host: where it listens.
     ///   - port: 0 for any free one; the log says which.
     ///   - logger: gets a line when the port is open.
     ///   - pages: by path. Called on the port's own thread.
-    package init(host: String, port: Int, logger: Logger, pages: [String: @Sendable () -> Page]) {
-        self.host = host
-        self.port = port
-        self.pages = pages
-        self.logger = logger
-    }
-
-    /// Serves until graceful shutdown or cancellation.
-    ///
-    /// - Throws: `AdminPortError` where the port can't be opened.
-    package func run() async throws {
+    /// - Returns: the open port, which somebody must run.
+    /// - Throws: where it can't be opened.
+    package static func open(
+        host: String,
+        port: Int,
+        logger: Logger,
+        pages: [String: @Sendable () -> Page]
+    ) async throws(AdminPortError) -> AdminPort {
         let eventLoops = MultiThreadedEventLoopGroup(numberOfThreads: 1)
-        let channel: any Channel
         do {
-            channel = try await self.bootstrap(eventLoops).bind(host: self.host, port: self.port).get()
+            let channel = try await self.bootstrap(eventLoops, pages).bind(host: host, port: port).get()
+            let number = channel.localAddress?.port ?? port
+            logger.info("admin port open", metadata: ["admin.port": .stringConvertible(number)])
+            return AdminPort(channel: channel, eventLoops: eventLoops)
         } catch {
             try? await eventLoops.shutdownGracefully()
-            throw AdminPortError("the admin port \(self.host):\(self.port) can't be opened: \(error)")
+            throw AdminPortError(host: host, port: port, error)
         }
-        let port = channel.localAddress?.port ?? self.port
-        self.logger.info("admin port open", metadata: ["admin.port": .stringConvertible(port)])
+    }
+
+    private init(channel: any Channel, eventLoops: MultiThreadedEventLoopGroup) {
+        self.channel = channel
+        self.eventLoops = eventLoops
+    }
+
+    /// Serves until graceful shutdown or cancellation, and closes the port.
+    package func run() async throws {
+        let channel = self.channel
         await withTaskCancellationOrGracefulShutdownHandler {
             try? await channel.closeFuture.get()
         } onCancelOrGracefulShutdown: {
             channel.close(promise: nil)
         }
-        try await eventLoops.shutdownGracefully()
+        try await self.eventLoops.shutdownGracefully()
     }
 
-    private func bootstrap(_ eventLoops: MultiThreadedEventLoopGroup) -> ServerBootstrap {
-        let pages = self.pages
+    private static func bootstrap(
+        _ eventLoops: MultiThreadedEventLoopGroup,
+        _ pages: [String: @Sendable () -> Page]
+    ) -> ServerBootstrap {
         let room = ConnectionCount()
         return ServerBootstrap(group: eventLoops)
             .serverChannelOption(.backlog, value: 16)
@@ -100,11 +117,13 @@ package struct AdminPort: Service {
     }
 }
 
-/// Why there is no admin port.
+/// Why there is no admin port, without what to do, which the program knows.
 package struct AdminPortError: Error, Sendable, CustomStringConvertible {
     package let description: String
 
-    init(_ description: String) {
-        self.description = description
+    init(host: String, port: Int, _ error: any Error) {
+        let code = (error as? IOError)?.errnoCode
+        let reason = code == EADDRINUSE ? "is in use" : code == EACCES ? "is not for this user" : "can't be listened on"
+        self.description = "port \(host):\(port) \(reason)"
     }
 }

@@ -41,11 +41,34 @@ struct OTLPEndpoint: Sendable, CustomStringConvertible {
         var path = parts.percentEncodedPath
         if name == names[1] { path = (path.hasSuffix("/") ? String(path.dropLast()) : path) + "/v1/traces" }
         self.path = path.isEmpty ? "/" : path
-        self.fields = (environment["OTEL_EXPORTER_OTLP_HEADERS"] ?? "").split(separator: ",").compactMap { field in
-            let parts = field.split(separator: "=", maxSplits: 1).map(String.init)
-            return parts.count == 2 ? (parts[0], parts[1]) : nil
-        }
+        self.fields = try Self.fields(environment["OTEL_EXPORTER_OTLP_HEADERS"] ?? "")
     }
+
+    /// The request's further fields.
+    ///
+    /// - Throws: when there is one that can't be sent. It is not shown, since it may be a key.
+    private static func fields(_ text: String) throws(SettingError) -> [(String, String)] {
+        var fields: [(String, String)] = []
+        for field in text.split(separator: ",") {
+            let parts = field.drop { $0 == " " }.split(separator: "=", maxSplits: 1).map(String.init)
+            guard parts.count == 2, parts[0].utf8.allSatisfy(self.isOfName), parts[1].utf8.allSatisfy(self.isOfValue)
+            else {
+                throw SettingError(
+                    "OTEL_EXPORTER_OTLP_HEADERS is malformed, expected NAME=VALUE, or several separated by commas"
+                )
+            }
+            fields.append((parts[0], parts[1]))
+        }
+        return fields
+    }
+
+    /// A character of a field's name, as RFC 9110 has it.
+    private static func isOfName(_ byte: UInt8) -> Bool {
+        let character = Character(UnicodeScalar(byte))
+        return character.isASCII && (character.isLetter || character.isNumber || "!#$%&'*+-.^_`|~".contains(character))
+    }
+
+    private static func isOfValue(_ byte: UInt8) -> Bool { byte >= 0x20 && byte != 0x7F }
 
     /// - Throws: when it does not take the body, or not within 5 s.
     func post(_ body: [UInt8]) async throws {

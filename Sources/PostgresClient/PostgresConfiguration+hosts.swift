@@ -24,6 +24,11 @@ extension PostgresConfiguration {
         }
     }
 
+    /// Whether libpq can read the connection string; it does not ask whether anything is there.
+    ///
+    /// - Throws: `.connectionFailed` with libpq's reason, which is safe to show.
+    package func check() throws(PostgresError) { _ = try self.options() }
+
     /// The same, but that this host is tried first; unchanged where it is first already, or none of several.
     func trying(first host: (name: String, port: String)) -> PostgresConfiguration {
         guard
@@ -86,9 +91,22 @@ extension PostgresConfiguration {
         guard let options = PQconninfoParse(connectionString, &message) else {
             defer { PQfreemem(message) }
             let reason = message.map { String(cString: $0) } ?? "the connection string can't be read"
-            throw PostgresError(.connectionFailed, reason.split(whereSeparator: \.isNewline).joined(separator: "; "))
+            let line = reason.split(whereSeparator: \.isNewline).joined(separator: "; ")
+            throw PostgresError(.connectionFailed, Self.withoutQuotes(line))
         }
         return Self.values(options)
+    }
+
+    /// libpq's reason, which quotes at most a keyword's name: whatever else is in the string may be a password.
+    private static func withoutQuotes(_ reason: String) -> String {
+        let parts = reason.split(separator: "\"", omittingEmptySubsequences: false)
+        guard parts.count > 2 else { return reason }
+        // As in `invalid URI query parameter: "sslmod"`.
+        if parts.count == 3, parts[1].allSatisfy({ $0.isASCII && ($0.isLetter || $0 == "_") }) { return reason }
+        // As in `missing "=" after "…" in connection info string`; what is quoted may have quotes in it.
+        let kept = parts.count > 4 && parts[1] == "=" ? 3 : 1
+        let shown: [Substring] = Array(parts.prefix(kept)) + ["…", parts[parts.count - 1]]
+        return shown.joined(separator: "\"")
     }
 
     private static func values(_ options: UnsafeMutablePointer<PQconninfoOption>?) -> [String: String] {

@@ -10,9 +10,13 @@ extension Worker {
         case databaseAway = "database_away"
     }
 
-    /// A private port with this worker's health, and with metrics in Prometheus's text format.
-    package func adminPort(host: String, port: Int, metrics: @escaping @Sendable () -> String) -> AdminPort {
-        AdminPort(
+    /// A private port with this worker's health, and with metrics in Prometheus's text format; it is open already.
+    package func adminPort(
+        host: String,
+        port: Int,
+        metrics: @escaping @Sendable () -> String
+    ) async throws(AdminPortError) -> AdminPort {
+        try await AdminPort.open(
             host: host,
             port: port,
             logger: self.logger,

@@ -91,7 +91,8 @@ struct WorkerCommand<Program: WorkerProgram>: AsyncParsableCommand {
             StandardError.print("\(Program.name): \(error)")
             throw ExitCode(SettingError.exitCode)
         } catch let error as AdminPortError {
-            StandardError.print("\(Program.name): \(error)")
+            let (option, variable) = (WorkerSettings.adminPort.option, WorkerSettings.adminPort.variable)
+            StandardError.print("\(Program.name): \(error), choose another: \(option) or \(variable)")
             throw ExitCode(1)
         } catch let error as QueueError {
             StandardError.print("\(Program.name): \(error)")
@@ -115,14 +116,17 @@ struct WorkerCommand<Program: WorkerProgram>: AsyncParsableCommand {
             level: try settings.required(CommonSettings.logLevel),
             format: try settings.required(CommonSettings.logFormat)
         )
+        for variable in CommonSettings.unknownVariables(in: environment) {
+            logger.warning("a variable that nothing reads, is it mistyped?", metadata: ["variable": "\(variable)"])
+        }
         // Before anything is measured or traced, by handlers too.
         let admin = try settings.optional(WorkerSettings.adminPort).map { (port: $0, PrometheusMetrics.bootstrapped()) }
         let traces = try OTLPExporter(environment: environment, service: name, name: name, logger: logger)
         if let traces { InstrumentationSystem.bootstrap(traces.tracer) }
         let worker = Worker(
             handlers: Program().handlers,
-            databaseURL: CommonSettings.databaseURL(in: environment),
-            listenURL: CommonSettings.listenURL(in: environment),
+            databaseURL: try CommonSettings.databaseURL(in: environment),
+            listenURL: try CommonSettings.listenURL(in: environment),
             name: name,
             slots: try settings.required(WorkerSettings.slots),
             logger: logger
@@ -142,8 +146,9 @@ struct WorkerCommand<Program: WorkerProgram>: AsyncParsableCommand {
         ]
         if let (port, metrics) = admin {
             let host = try settings.required(WorkerSettings.adminHost)
-            // It ends after the worker, and says until then that that is draining.
-            let adminPort = worker.adminPort(host: host, port: port, metrics: { metrics.text() })
+            // Open before the worker registers, which it doesn't where the port is taken. It ends after the worker, and
+            // says until then that that is draining.
+            let adminPort = try await worker.adminPort(host: host, port: port, metrics: { metrics.text() })
             services.insert(.init(service: adminPort), at: 0)
         }
         if let traces { services.insert(.init(service: traces), at: 0) }

@@ -1,4 +1,5 @@
 package import Logging
+import PostgresClient
 
 /// The settings that every program has.
 package enum CommonSettings {
@@ -18,18 +19,41 @@ package enum CommonSettings {
 
     /// `DATABASE_URL`, the one variable without our prefix: any libpq connection string or URI.
     ///
-    /// Nil leaves libpq its own `PG*` variables. An empty one counts as not set.
-    package static func databaseURL(in environment: [String: String]) -> String? {
-        environment["DATABASE_URL"].flatMap { $0.isEmpty ? nil : $0 }
+    /// Nil leaves libpq its own `PG*` variables.
+    ///
+    /// - Throws: when libpq can't read it.
+    package static func databaseURL(in environment: [String: String]) throws(SettingError) -> String? {
+        try self.connectionString(self.databaseURLVariable, in: environment)
     }
+
+    package static let databaseURLVariable = "DATABASE_URL"
 
     package static let listenURLVariable = "REJOINDER_LISTEN_URL"
 
     /// Where `DATABASE_URL` is a transaction pooler's: PostgreSQL itself, for what needs a session.
     ///
     /// Never an option: command lines are seen by everybody, and it may hold a password.
-    package static func listenURL(in environment: [String: String]) -> String? {
-        environment[self.listenURLVariable].flatMap { $0.isEmpty ? nil : $0 }
+    ///
+    /// - Throws: when libpq can't read it.
+    package static func listenURL(in environment: [String: String]) throws(SettingError) -> String? {
+        try self.connectionString(self.listenURLVariable, in: environment)
+    }
+
+    /// A variable that holds a connection string or URI; an empty one counts as not set.
+    ///
+    /// - Throws: when libpq can't read it. The text is not shown, since it may hold a password.
+    package static func connectionString(
+        _ variable: String,
+        in environment: [String: String]
+    ) throws(SettingError) -> String? {
+        guard let text = environment[variable], !text.isEmpty else { return nil }
+        do throws(PostgresError) {
+            try PostgresConfiguration(connectionString: text, applicationName: "").check()
+        } catch {
+            let expected = "expected one such as postgres://LOGIN:PASSWORD@HOST:5432/DATABASE"
+            throw SettingError("\(variable) can't be read: \(error.message), \(expected)")
+        }
+        return text
     }
 }
 

@@ -11,11 +11,23 @@ import Foundation
 
 /// The database that the environment names.
 struct Database {
-    static func configuration(_ applicationName: String) -> PostgresConfiguration {
+    /// The database that a command works with.
+    ///
+    /// - Throws: for a variable that libpq can't read.
+    static func configuration(_ applicationName: String) throws(SettingError) -> PostgresConfiguration {
         let environment = ProcessInfo.processInfo.environment
         return PostgresConfiguration(
-            connectionString: CommonSettings.databaseURL(in: environment),
-            directConnectionString: CommonSettings.listenURL(in: environment),
+            connectionString: try CommonSettings.databaseURL(in: environment),
+            directConnectionString: try CommonSettings.listenURL(in: environment),
+            applicationName: applicationName
+        )
+    }
+
+    /// The same as it is, for the doctor, whose finding it is that it can't be read.
+    static func uncheckedConfiguration(_ applicationName: String) -> PostgresConfiguration {
+        PostgresConfiguration(
+            connectionString: self.given(CommonSettings.databaseURLVariable),
+            directConnectionString: self.given(CommonSettings.listenURLVariable),
             applicationName: applicationName
         )
     }
@@ -24,9 +36,23 @@ struct Database {
     static let operatorVariable = "REJOINDER_OPERATOR_DATABASE_URL"
 
     /// The database with the login of an operator, where the environment has one.
-    static func operatorConfiguration(_ applicationName: String) -> PostgresConfiguration? {
-        guard let url = ProcessInfo.processInfo.environment[self.operatorVariable], !url.isEmpty else { return nil }
+    ///
+    /// - Throws: for a variable that libpq can't read.
+    static func operatorConfiguration(_ applicationName: String) throws(SettingError) -> PostgresConfiguration? {
+        let environment = ProcessInfo.processInfo.environment
+        guard let url = try CommonSettings.connectionString(self.operatorVariable, in: environment) else { return nil }
         return PostgresConfiguration(connectionString: url, applicationName: applicationName)
+    }
+
+    /// The same as it is, for the doctor.
+    static func uncheckedOperatorConfiguration(_ applicationName: String) -> PostgresConfiguration? {
+        self.given(self.operatorVariable).map {
+            PostgresConfiguration(connectionString: $0, applicationName: applicationName)
+        }
+    }
+
+    private static func given(_ variable: String) -> String? {
+        ProcessInfo.processInfo.environment[variable].flatMap { $0.isEmpty ? nil : $0 }
     }
 
     /// Runs `body` with one connection, with a session of its own unless told otherwise.

@@ -28,7 +28,7 @@ struct GrantCommand: AsyncParsableCommand {
                 throw SettingError("there is no role \"\(self.role)\", expected one of \(known)")
             }
             let logger = Logger.program("rejoinder-grant", level: .warning)
-            let database = Database.configuration("rejoinder-grant")
+            let database = try Database.configuration("rejoinder-grant")
             try await Database.withConnection(database, needingSession: false, logger: logger) {
                 let isNew = try await role.grant(to: self.login, on: $0)
                 print("\(self.login) is \(isNew ? "now" : "already") a member of \(role.name)")

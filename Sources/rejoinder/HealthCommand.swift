@@ -15,12 +15,12 @@ struct HealthCommand: AsyncParsableCommand {
 
     func run() async throws {
         do {
-            let response = try await HTTPClient.shared.execute(HTTPClientRequest(url: self.url), timeout: .seconds(3))
+            let response = try await HTTPClient.once.execute(HTTPClientRequest(url: self.url), timeout: .seconds(3))
             let body = try await response.body.collect(upTo: 1 << 16)
             print(String(buffer: body), terminator: "")
             if response.status.code == 200 { return }
         } catch {
-            StandardError.print("rejoinder: \(self.url) can't be reached: \(error)")
+            StandardError.print("rejoinder: \(self.url) can't be reached: \(HTTPClient.reason(of: error))")
         }
         throw ExitCode(1)
     }

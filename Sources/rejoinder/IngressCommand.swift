@@ -38,7 +38,7 @@ struct IngressCommand: AsyncParsableCommand {
             let options = try self.flags.options(reader, file, environment: environment)
             let name = try reader.required(IngressSettings.name)
             let logger = try self.flags.logger("ingress", reader)
-            for variable in IngressSettings.unknownVariables(in: environment) {
+            for variable in CommonSettings.unknownVariables(in: environment) {
                 logger.warning("a variable that nothing reads, is it mistyped?", metadata: ["variable": "\(variable)"])
             }
             // Before the first connection, which is measured.
@@ -50,7 +50,7 @@ struct IngressCommand: AsyncParsableCommand {
                 logger: logger
             )
             if let traces { InstrumentationSystem.bootstrap(traces.tracer) }
-            let database = Database.configuration("rejoinder-\(name)")
+            let database = try Database.configuration("rejoinder-\(name)")
             do {
                 try await Database.withConnection(database.direct.careful, needingSession: false, logger: logger) {
                     try await Schema($0).check(for: .ingress)
@@ -101,8 +101,8 @@ struct IngressCommand: AsyncParsableCommand {
     ) throws(SettingError) -> Dashboard {
         Dashboard(
             try IngressSettings.dashboard(reader),
-            database: Database.configuration("rejoinder-\(name)-dashboard"),
-            operatorDatabase: Database.operatorConfiguration("rejoinder-\(name)-operator"),
+            database: try Database.configuration("rejoinder-\(name)-dashboard"),
+            operatorDatabase: try Database.operatorConfiguration("rejoinder-\(name)-operator"),
             logger: logger
         )
     }

@@ -175,19 +175,6 @@ enum IngressSettings {
     /// Those that SIGHUP changes: they belong to the endpoints.
     static let reloadedKeys: Set<String> = [deadline.key, fallback.key, algorithm.key, secret.key, secretFile.key]
 
-    /// Variables with our prefix that are no setting; those of a worker, and any secret's, may stand beside ours.
-    static func unknownVariables(in environment: [String: String]) -> [String] {
-        let known = Set(
-            self.keys.map { Setting.text($0, help: "").variable } + [
-                "REJOINDER_CONFIG", "REJOINDER_SLOTS", "REJOINDER_POSTGRES_BIN", CommonSettings.listenURLVariable,
-                Database.operatorVariable,
-            ]
-        )
-        return environment.keys.filter {
-            $0.hasPrefix("REJOINDER_") && !known.contains($0) && !$0.contains("SECRET")
-        }.sorted()
-    }
-
     /// The default endpoint's secrets: `REJOINDER_SECRET`, or the file that `REJOINDER_SECRET_FILE` names; none where
     /// neither is set.
     static func secrets(_ reader: SettingsReader) throws(SettingError) -> [String] {

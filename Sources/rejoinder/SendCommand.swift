@@ -36,10 +36,10 @@ struct SendCommand: AsyncParsableCommand {
         let reply: ByteBuffer
         do {
             // Longer than Haptik waits, so that one sees what comes too late.
-            response = try await HTTPClient.shared.execute(request, timeout: .seconds(60))
+            response = try await HTTPClient.once.execute(request, timeout: .seconds(60))
             reply = try await response.body.collect(upTo: 16 << 20)
         } catch {
-            StandardError.print("rejoinder: no reply from \(self.url): \(error)")
+            StandardError.print("rejoinder: no reply from \(self.url): \(HTTPClient.reason(of: error))")
             throw ExitCode(1)
         }
         let took = (ContinuousClock.now - start) / .milliseconds(1)

@@ -103,6 +103,18 @@ struct OTLPTracingTests {
                 ["OTEL_EXPORTER_OTLP_ENDPOINT": "http://x", "OTEL_TRACES_SAMPLER_ARG": "2"],
                 "OTEL_TRACES_SAMPLER_ARG"
             ),
+            (
+                ["OTEL_EXPORTER_OTLP_ENDPOINT": "http://x", "OTEL_EXPORTER_OTLP_HEADERS": "hush"],
+                "OTEL_EXPORTER_OTLP_HEADERS"
+            ),
+            (
+                ["OTEL_EXPORTER_OTLP_ENDPOINT": "http://x", "OTEL_EXPORTER_OTLP_HEADERS": "a=1,b c=hush"],
+                "OTEL_EXPORTER_OTLP_HEADERS"
+            ),
+            (
+                ["OTEL_EXPORTER_OTLP_ENDPOINT": "http://x", "OTEL_EXPORTER_OTLP_HEADERS": "a=hu\nsh"],
+                "OTEL_EXPORTER_OTLP_HEADERS"
+            ),
         ]
     )
     func malformed(_ environment: [String: String], _ name: String) {
@@ -110,5 +122,19 @@ struct OTLPTracingTests {
             try OTLPExporter(environment: environment, service: "s", name: "n", logger: Logger(label: "test"))
         }
         #expect(error?.description.hasPrefix(name) == true)
+        #expect(error?.description.contains("hush") == false)
+    }
+
+    @Test("further fields are read, and a value may have an equals sign in it")
+    func fields() throws {
+        let endpoint = try #require(
+            try OTLPEndpoint(
+                environment: [
+                    "OTEL_EXPORTER_OTLP_ENDPOINT": "http://x", "OTEL_EXPORTER_OTLP_HEADERS": "x-key=a==, other=b c",
+                ]
+            )
+        )
+        #expect(endpoint.fields.map(\.0) == ["x-key", "other"])
+        #expect(endpoint.fields.map(\.1) == ["a==", "b c"])
     }
 }

@@ -60,6 +60,45 @@ struct SettingTests {
     }
 
     @Test(
+        "a connection string that libpq can't read is named with its reason, and nothing of it is shown but a keyword",
+        arguments: [
+            ("postgres://u:hush@h/d?sslmod=require", #"invalid URI query parameter: "sslmod""#),
+            ("host=h passwort=hush", #"invalid connection option "passwort""#),
+            ("mysql://u:hush@h/d", #"missing "=" after "…" in connection info string"#),
+            ("mysql://u:hush@h/d?a=b", #"invalid connection option "…""#),
+            ("host=h password=a hush", #"missing "=" after "…" in connection info string"#),
+            (#"host=h password=a hu"sh"#, #"missing "=" after "…" in connection info string"#),
+            ("postgres://u:hush@[::1/d", #"end of string reached when looking for matching "…""#),
+            ("postgres://u:hush%zz@h/d", #"invalid percent-encoded token: "…""#),
+        ]
+    )
+    func unreadable(_ url: String, _ reason: String) {
+        for variable in ["DATABASE_URL", "REJOINDER_LISTEN_URL"] {
+            let error = #expect(throws: SettingError.self) {
+                try CommonSettings.connectionString(variable, in: [variable: url])
+            }
+            let expected = "expected one such as postgres://LOGIN:PASSWORD@HOST:5432/DATABASE"
+            #expect(error?.description == "\(variable) can't be read: \(reason), \(expected)")
+        }
+    }
+
+    @Test("a connection string that libpq reads is taken as it is, and an empty one as none")
+    func readable() throws {
+        for url in ["postgres://u:p@a,b/d?sslmode=require", "host=a dbname=d", "d"] {
+            #expect(try CommonSettings.databaseURL(in: ["DATABASE_URL": url]) == url)
+        }
+        #expect(try CommonSettings.listenURL(in: ["REJOINDER_LISTEN_URL": ""]) == nil)
+        #expect(try CommonSettings.listenURL(in: [:]) == nil)
+    }
+
+    @Test("a variable with our prefix that no program reads is found, a secret's excepted")
+    func unknownVariables() {
+        let names = ["REJOINDER_SLOT", "REJOINDER_SLOTS", "REJOINDER_HTTP_PORT", "REJOINDER_ORDERS_SECRET", "SLOT"]
+        let environment = Dictionary(uniqueKeysWithValues: names.map { ($0, "1") })
+        #expect(CommonSettings.unknownVariables(in: environment) == ["REJOINDER_SLOT"])
+    }
+
+    @Test(
         "times and sizes are read with their units, and nothing else is",
         arguments: [
             ("29s", Duration.seconds(29)), ("2500ms", .milliseconds(2500)), ("2m", .seconds(120)), ("29", nil),

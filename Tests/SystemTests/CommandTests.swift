@@ -1,5 +1,6 @@
 import HaptikWebhook
 import NIOHTTP1
+import Settings
 import TestSupport
 import Testing
 
@@ -32,6 +33,19 @@ struct CommandTests {
             ),
             (["--tls-key", "/nowhere"], [:], "rejoinder: REJOINDER_TLS_CERTIFICATE is not set"),
             (["--config", "/nowhere"], [:], "rejoinder: the configuration file /nowhere can't be read"),
+            (
+                [], ["DATABASE_URL": "postgres://u@h/d?sslmod=require"],
+                #"rejoinder: DATABASE_URL can't be read: invalid URI query parameter: "sslmod", expected one such as"#
+            ),
+            (
+                [], ["REJOINDER_LISTEN_URL": "mysql://x/y"],
+                "rejoinder: REJOINDER_LISTEN_URL can't be read: missing"
+            ),
+            (
+                [],
+                ["OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4318", "OTEL_EXPORTER_OTLP_HEADERS": "abc"],
+                "rejoinder: OTEL_EXPORTER_OTLP_HEADERS is malformed, expected NAME=VALUE"
+            ),
         ] as [([String], [String: String], String)]
     )
     func malformedSettings(_ arguments: [String], _ environment: [String: String], _ line: String) async throws {
@@ -43,6 +57,79 @@ struct CommandTests {
         #expect("\(result.status)" == "exited(78)")
         #expect(result.lines.count == 1)
         #expect(result.lines.first?.hasPrefix(line) == true, "\(result.lines)")
+    }
+
+    @Test(
+        "a connection string that can't be read ends workers and commands too, with one line that doesn't show it",
+        arguments: [
+            ("ScriptedWorker", []), ("rejoinder", ["migrate"]), ("rejoinder", ["status"]),
+            ("rejoinder", ["grant", "somebody", "worker"]), ("rejoinder", ["pause", "price"]),
+        ] as [(String, [String])]
+    )
+    func unreadableURL(_ program: String, _ arguments: [String]) async throws {
+        for variable in ["DATABASE_URL", "REJOINDER_LISTEN_URL"] {
+            let result = try await Program.run(program, arguments, environment: [variable: "mysql://u:hush@x/y"])
+            #expect("\(result.status)" == "exited(78)")
+            #expect(result.lines.count == 1)
+            #expect(result.lines.first?.hasPrefix("\(program): \(variable) can't be read: ") == true, "\(result.lines)")
+            #expect(!result.lines.joined().contains("hush"))
+        }
+    }
+
+    @Test("the doctor has an unreadable connection string as a finding, not as its end")
+    func unreadableURLFinding() async throws {
+        let result = try await Program.run(
+            "rejoinder",
+            ["doctor", "--quick"],
+            environment: ["DATABASE_URL": "postgres://u:hush@x/y?sslmod=require"]
+        )
+        #expect("\(result.status)" == "exited(2)")
+        #expect(result.lines.first?.contains("DATABASE_URL can't be read: ") == true, "\(result.lines)")
+        #expect(!result.lines.joined().contains("hush"))
+    }
+
+    @Test("a worker warns of a variable that nothing reads, and of none that an ingress beside it reads")
+    func unknownVariables() async throws {
+        let help = try await Program.run("rejoinder", ["ingress", "--help"])
+        let options = help.lines.filter { $0.hasPrefix("  --") }.map { line in
+            String(line.dropFirst(4).prefix { $0 == "-" || $0.isLetter })
+        }
+        let variables = options.filter { $0 != "version" }.map {
+            "REJOINDER_" + $0.uppercased().replacing("-", with: "_")
+        }
+        #expect(variables.contains("REJOINDER_HTTP_PORT") && variables.contains("REJOINDER_TLS_CERTIFICATE"))
+        let environment = Dictionary(variables.map { ($0, "1") }) { first, _ in first }
+        #expect(CommonSettings.unknownVariables(in: environment) == [])
+
+        try await TestCluster.withDatabase { database in
+            let environment = ["DATABASE_URL": database.url, "REJOINDER_SLOT": "5", "REJOINDER_HTTP_PORT": "8080"]
+            try await Program.with("ScriptedWorker", environment: environment) { worker in
+                let line = try await worker.line(containing: "is it mistyped?")
+                #expect(line.contains(" warning ") && line.contains("variable=REJOINDER_SLOT"), "\(line)")
+                #expect(!worker.lines.contains { $0.contains("REJOINDER_HTTP_PORT") })
+            }
+        }
+    }
+
+    @Test("where nobody listens, send and health say so at once")
+    func nobodyListens() async throws {
+        let path = "/tmp/rejoinder-test-\(UInt32.random(in: 0...UInt32.max)).json"
+        try Data("{}".utf8).write(to: URL(filePath: path))
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        let began = ContinuousClock.now
+        let url = "http://127.0.0.1:1/webhook"
+        let sent = try await Program.run(
+            "rejoinder",
+            ["send", "--url", url, "--body", path],
+            environment: ["REJOINDER_SECRET": "test"]
+        )
+        #expect("\(sent.status)" == "exited(1)")
+        #expect(sent.lines == ["rejoinder: no reply from \(url): connection refused"])
+        let health = try await Program.run("rejoinder", ["health", "--url", url])
+        #expect("\(health.status)" == "exited(1)")
+        #expect(health.lines == ["rejoinder: \(url) can't be reached: connection refused"])
+        // Each would go on trying for as long as a reply may take, 60 s and 3 s.
+        #expect(ContinuousClock.now - began < .seconds(20))
     }
 
     @Test("a missing secret, and a database without the schema, are said in one line")

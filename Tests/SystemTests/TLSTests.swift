@@ -56,6 +56,26 @@ struct TLSTests {
         }
     }
 
+    @Test("send says in words that a certificate isn't trusted, without waiting for another")
+    func untrusted() async throws {
+        try await Self.withPair { pair in
+            let path = "\(pair.folder)/call.json"
+            try Data("{}".utf8).write(to: URL(filePath: path))
+            try await TestCluster.withDatabase { database in
+                try await Deployment.with(database, pair.arguments) { deployment in
+                    let url = "https://localhost:\(deployment.port)/webhook"
+                    let sent = try await Program.run(
+                        "rejoinder",
+                        ["send", "--url", url, "--body", path],
+                        environment: ["REJOINDER_SECRET": Deployment.secret]
+                    )
+                    #expect("\(sent.status)" == "exited(1)")
+                    #expect(sent.lines == ["rejoinder: no reply from \(url): the server's certificate isn't trusted"])
+                }
+            }
+        }
+    }
+
     @Test("a pair that is replaced serves new connections, a bad one is refused, and no call is lost")
     func renewal() async throws {
         try await Self.withPair { pair in

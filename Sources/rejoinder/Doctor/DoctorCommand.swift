@@ -28,13 +28,13 @@ struct DoctorCommand: AsyncParsableCommand {
     @OptionGroup var flags: IngressFlags
 
     func run() async throws {
-        let database = Database.configuration("rejoinder-doctor")
+        let database = Database.uncheckedConfiguration("rejoinder-doctor")
         var findings = await Examination(database, showsAddress: true, logger: .quiet).findings(quickly: self.quick)
         if !self.quick {
             let environment = ProcessInfo.processInfo.environment
             findings += await IngressExamination(flags: self.flags, environment: environment).findings()
             findings += await OperatorLoginCheck(
-                configuration: Database.operatorConfiguration("rejoinder-doctor-operator")
+                configuration: Database.uncheckedOperatorConfiguration("rejoinder-doctor-operator")
             ).findings()
         }
         print(self.json ? Self.json(findings) : Self.text(findings))

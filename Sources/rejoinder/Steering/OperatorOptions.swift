@@ -18,7 +18,9 @@ struct OperatorOptions: ParsableArguments {
     var json = false
 
     static var logger: Logger { Logger.program("rejoinder", level: .error) }
-    static var database: PostgresConfiguration { Database.configuration("rejoinder-cli") }
+    static var database: PostgresConfiguration {
+        get throws(SettingError) { try Database.configuration("rejoinder-cli") }
+    }
 
     /// Who calls, as the audit names it.
     static var actor: String {

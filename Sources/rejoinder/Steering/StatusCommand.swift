@@ -20,17 +20,18 @@ struct StatusCommand: AsyncParsableCommand {
     func run() async throws {
         try await self.options.run(as: .reader) { try await self.show(StatusScreen($0)) }
         guard self.watch else { return }
+        let database = try OperatorOptions.database
         await withTaskGroup(of: Void.self) { group in
             group.addTask { for await _ in await UnixSignalsSequence(trapping: .sigint, .sigterm) { return } }
-            group.addTask { await self.showAgain() }
+            group.addTask { await self.showAgain(database) }
             await group.next()
             group.cancelAll()
         }
     }
 
     /// A database that goes away meanwhile is waited for.
-    private func showAgain() async {
-        let connector = PostgresConnector(OperatorOptions.database.sessionless, logger: OperatorOptions.logger)
+    private func showAgain(_ database: PostgresConfiguration) async {
+        let connector = PostgresConnector(database.sessionless, logger: OperatorOptions.logger)
         let pool = PostgresPool(connector, size: 1)
         let queue = Operator(pool, actor: OperatorOptions.actor, via: "cli")
         while !Task.isCancelled {
