@@ -70,11 +70,6 @@ package struct AdminPort: Service {
         }
     }
 
-    private init(channel: any Channel, eventLoops: MultiThreadedEventLoopGroup) {
-        self.channel = channel
-        self.eventLoops = eventLoops
-    }
-
     /// Serves until graceful shutdown or cancellation, and closes the port.
     package func run() async throws {
         let channel = self.channel

@@ -19,24 +19,44 @@ package struct Examination: Sendable {
 
     /// All checks of the database, or the quick ones alone.
     package func findings(quickly: Bool) async -> [Finding] {
-        var findings = await HostCheck(
+        let check = HostCheck(
             configuration: self.configuration,
             showsAddress: self.showsAddress,
             logger: self.logger
-        ).findings()
-        let connection: PostgresConnection
+        )
+        let (hosts, primary) = await check.look()
+        let refusal: PostgresError
         do throws(PostgresError) {
-            connection = try await PostgresConnection.connect(
-                self.configuration.sessionless.careful,
-                logger: self.logger
-            )
+            let connection = try await self.connect(self.configuration.sessionless)
+            let sessions = SessionCheck(configuration: self.configuration, logger: self.logger)
+            return await hosts + sessions.findings(on: connection) + self.findings(on: connection, quickly: quickly)
         } catch {
-            let reason = "the database can't be reached"
-            let names = ["pooler", "schema", "clock"] + QueryCheck.all.filter { !quickly || $0.isQuick }.map(\.name)
-            return findings + names.map { Finding($0, .skipped, reason) }
+            refusal = error
         }
-        findings += await SessionCheck(configuration: self.configuration, logger: self.logger).findings(on: connection)
-        findings += await ClockCheck.findings(on: connection)
+        guard let primary else { return hosts + Self.unreached(quickly: quickly) }
+        let known = hosts + [check.refusal(refusal)]
+        // A setting of the login may keep its sessions from taking writes: it can be looked at in one that takes none.
+        do throws(PostgresError) {
+            let connection = try await self.connect(primary.configuration)
+            let pooler = Finding("pooler", .skipped, "no connection that takes writes can be made")
+            return await known + [pooler] + self.findings(on: connection, quickly: quickly)
+        } catch {
+            return known + Self.unreached(quickly: quickly)
+        }
+    }
+
+    private func connect(_ configuration: PostgresConfiguration) async throws(PostgresError) -> PostgresConnection {
+        try await PostgresConnection.connect(configuration.careful, logger: self.logger)
+    }
+
+    private static func unreached(quickly: Bool) -> [Finding] {
+        let names = ["pooler", "schema", "clock"] + QueryCheck.all.filter { !quickly || $0.isQuick }.map(\.name)
+        return names.map { Finding($0, .skipped, "the database can't be reached") }
+    }
+
+    /// What is found on a connection, which is closed then.
+    private func findings(on connection: PostgresConnection, quickly: Bool) async -> [Finding] {
+        var findings = await ClockCheck.findings(on: connection)
         let schema = await Self.schema(on: connection)
         findings.append(schema.finding)
         for check in QueryCheck.all where !quickly || check.isQuick {

@@ -25,23 +25,24 @@ struct HostCheck: Sendable {
     let showsAddress: Bool
     let logger: Logger
 
-    func findings() async -> [Finding] {
+    /// What is found, and the first host that takes writes.
+    func look() async -> (findings: [Finding], primary: PostgresHost?) {
         let hosts: [PostgresHost]
         do throws(PostgresError) { hosts = try self.configuration.hosts() } catch {
-            return [
-                Finding(
-                    Self.name,
-                    .broken,
-                    "DATABASE_URL can't be read: \(error.message)",
-                    remedy: "DATABASE_URL=postgres://LOGIN:PASSWORD@HOST:5432/DATABASE"
-                )
-            ]
+            let finding = Finding(
+                Self.name,
+                .broken,
+                "DATABASE_URL can't be read: \(error.message)",
+                remedy: "DATABASE_URL=postgres://LOGIN:PASSWORD@HOST:5432/DATABASE"
+            )
+            return ([finding], nil)
         }
         let states = await withTaskGroup(of: (Int, State).self) { group in
             for (index, host) in hosts.enumerated() { group.addTask { (index, await self.state(of: host)) } }
             return await group.reduce(into: [Int: State]()) { $0[$1.0] = $1.1 }
         }
-        let primaries = states.values.count { if case .primary = $0 { true } else { false } }
+        let writable = hosts.indices.filter { if case .some(.primary) = states[$0] { true } else { false } }
+        let primaries = writable.count
         var findings = hosts.enumerated().compactMap { index, host in
             states[index].map { self.finding(self.title(host, index), host.name, $0, hasPrimary: primaries > 0) }
         }
@@ -55,7 +56,16 @@ struct HostCheck: Sendable {
                 )
             )
         }
-        return findings
+        return (findings, writable.first.map { hosts[$0] })
+    }
+
+    /// A host takes writes, and yet no connection could be made as ingress and workers make theirs.
+    func refusal(_ error: PostgresError) -> Finding {
+        let summary = "the primary is there, but no connection that takes writes can be made"
+        // libpq's reason names each host.
+        guard self.showsAddress else { return Finding(Self.name, .broken, summary, remedy: "rejoinder doctor") }
+        let remedy = #"psql "$DATABASE_URL" -c 'show transaction_read_only' # on: "login's settings"; off: mend it"#
+        return Finding(Self.name, .broken, "\(summary): \(error.message)", remedy: remedy)
     }
 
     private func title(_ host: PostgresHost, _ index: Int) -> String {

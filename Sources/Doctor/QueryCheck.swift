@@ -8,7 +8,14 @@ struct QueryCheck: Sendable {
     let isQuick: Bool
     /// Asks for something in the schema "rejoinder".
     let needsSchema: Bool
+    /// Views and functions that not every login may use, in the order in which PostgreSQL comes upon them.
+    private let uses: [String]
     let statement: PostgresStatement
+
+    private static let refusal = PostgresStatement(
+        name: "doctor refusal",
+        sql: String(decoding: PackageResources.refusal_sql, as: UTF8.self)
+    )
 
     /// All of them, in the order in which they are told.
     static let all = [
@@ -18,7 +25,7 @@ struct QueryCheck: Sendable {
         QueryCheck("drift", PackageResources.drift_sql, isQuick: true, needsSchema: true),
         QueryCheck("durability", PackageResources.durability_sql, isQuick: true),
         QueryCheck("synchronous standbys", PackageResources.standbys_sql),
-        QueryCheck("log files", PackageResources.log_files_sql, needsSchema: true),
+        QueryCheck("log files", PackageResources.log_files_sql, needsSchema: true, uses: ["event", "id_at"]),
         QueryCheck("partitions", PackageResources.partitions_sql, isQuick: true, needsSchema: true),
         QueryCheck("connections", PackageResources.connections_sql),
         QueryCheck("login's settings", PackageResources.login_sql),
@@ -29,19 +36,32 @@ struct QueryCheck: Sendable {
         QueryCheck("bloat", PackageResources.bloat_sql, needsSchema: true),
         QueryCheck("autovacuum", PackageResources.autovacuum_sql),
         QueryCheck("statistics", PackageResources.statistics_sql, needsSchema: true),
-        QueryCheck("workers", PackageResources.workers_sql, needsSchema: true),
+        QueryCheck(
+            "workers",
+            PackageResources.workers_sql,
+            needsSchema: true,
+            uses: ["id_at", "overview", "workers"]
+        ),
     ]
 
-    private init(_ name: String, _ sql: [UInt8], isQuick: Bool = false, needsSchema: Bool = false) {
+    private init(
+        _ name: String,
+        _ sql: [UInt8],
+        isQuick: Bool = false,
+        needsSchema: Bool = false,
+        uses: [String] = []
+    ) {
         self.name = name
         self.isQuick = isQuick
         self.needsSchema = needsSchema
+        self.uses = uses
         self.statement = PostgresStatement(name: "doctor \(name)", sql: String(decoding: sql, as: UTF8.self))
     }
 
     /// What the database says; a login that may not ask is told what would allow it.
     func findings(on connection: PostgresConnection) async -> [Finding] {
         do throws(PostgresError) {
+            if let refusal = try await self.refusal(on: connection) { return [self.refused(refusal)] }
             let rows = try await connection.execute(PostgresCall(self.statement))
             return (0..<rows.count).map { row in
                 Finding(
@@ -52,16 +72,29 @@ struct QueryCheck: Sendable {
                 )
             }
         } catch  where error.sqlState == PostgresError.insufficientPrivilege {
-            return [
-                Finding(
-                    self.name,
-                    .skipped,
-                    "this login may not look: \(error.message)",
-                    remedy: "rejoinder grant LOGIN \(QueueRole.reader.rawValue)"
-                )
-            ]
+            return [self.refused(error.message)]
         } catch {
             return [Finding(self.name, .skipped, "could not be looked at: \(error)")]
         }
+    }
+
+    /// Why this login may not look; nil where it may.
+    ///
+    /// Asked first: to try it would leave an error in the server's log.
+    private func refusal(on connection: PostgresConnection) async throws(PostgresError) -> String? {
+        guard !self.uses.isEmpty else { return nil }
+        var arguments = PostgresArguments()
+        arguments.append(self.uses)
+        let rows = try await connection.execute(PostgresCall(Self.refusal, arguments))
+        return rows.count > 0 ? rows.string(0, 0) : nil
+    }
+
+    private func refused(_ reason: String) -> Finding {
+        Finding(
+            self.name,
+            .skipped,
+            "this login may not look: \(reason)",
+            remedy: "rejoinder grant LOGIN \(QueueRole.reader.rawValue)"
+        )
     }
 }

@@ -56,6 +56,26 @@ struct HostTests {
         #expect(all.exitCode == 2)
     }
 
+    @Test("what keeps a connection from being made though its host can be reached is broken, and the rest is looked at")
+    func refusal() async throws {
+        try await TestCluster.withDatabase { database in
+            let other = TestDatabase(url: "\(database.url)&target_session_attrs=standby")
+            let all = await Examination(other.configuration, showsAddress: true, logger: .quiet)
+                .findings(quickly: false)
+            let hosts = all.filter { $0.check == "hosts" }
+            #expect(hosts.map(\.verdict) == [.ok, .broken])
+            #expect(hosts.last?.summary.hasSuffix("server is not in hot standby mode") == true)
+            #expect(all.filter { $0.check == "schema" }.map(\.verdict) == [.ok])
+            #expect(all.exitCode == 2)
+
+            // In a log no host is named.
+            let logged = await Examination(other.configuration, logger: .quiet).findings(quickly: true)
+            let refusal = try #require(logged.last { $0.check == "hosts" })
+            #expect(refusal.verdict == .broken)
+            #expect(!refusal.summary.contains("connection to server"))
+        }
+    }
+
     @Test("a standby is told from the primary; when it stops and is asked for, answers would wait for ever")
     func standby() async throws {
         try await TestCluster.withCluster { cluster, database in

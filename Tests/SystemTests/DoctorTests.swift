@@ -45,6 +45,11 @@ struct DoctorTests {
             #expect(listed.lines.first?.hasPrefix("warning  hosts") == true)
             #expect(listed.lines.first?.contains("db.invalid:5432 can't be reached") == true)
 
+            let readOnly = environment.merging(["PGOPTIONS": "-c default_transaction_read_only=on"]) { $1 }
+            let refused = try await Program.run("rejoinder", ["doctor", "--quick"], environment: readOnly)
+            #expect("\(refused.status)" == "exited(2)", "\(refused.lines)")
+            #expect(refused.lines.contains { $0.hasPrefix("broken   hosts") && $0.hasSuffix("session is read-only") })
+
             try await database.query("drop index rejoinder.live_queue")
             let broken = try await Program.run("rejoinder", ["doctor", "--quick", "--json"], environment: environment)
             #expect("\(broken.status)" == "exited(2)", "\(broken.lines)")
