@@ -55,7 +55,8 @@ struct Database {
         ProcessInfo.processInfo.environment[variable].flatMap { $0.isEmpty ? nil : $0 }
     }
 
-    /// Runs `body` with one connection, with a session of its own unless told otherwise.
+    /// Runs `body` with one connection, with a session of its own unless told otherwise; without one it may lead to a pooler,
+    /// which keeps nothing that was prepared.
     static func withConnection(
         _ configuration: PostgresConfiguration,
         needingSession: Bool = true,
@@ -64,7 +65,7 @@ struct Database {
     ) async throws {
         if needingSession { try await PostgresConnection.requireSession(configuration.direct, logger: logger) }
         let connection = try await PostgresConnection.connect(
-            needingSession ? configuration.direct : configuration.sessionless,
+            needingSession ? configuration.direct : configuration.sessionless.careful,
             logger: logger
         )
         do {

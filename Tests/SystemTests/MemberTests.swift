@@ -103,6 +103,10 @@ struct MemberTests {
                         #expect(answer.message == "4")
                     }
                 }
+                for arguments in [["pause", "x"], ["resume", "x"], ["nodes"], ["status"], ["pause", "x"]] {
+                    let result = try await Program.run("rejoinder", arguments, environment: pooler)
+                    #expect("\(result.status)" == "exited(0)", "\(arguments) \(result.lines)")
+                }
                 let result = try await Program.run("rejoinder", ["migrate"], environment: pooler)
                 #expect("\(result.status)" == "exited(78)")
                 #expect(result.lines.count == 1)

@@ -31,7 +31,7 @@ struct StatusCommand: AsyncParsableCommand {
 
     /// A database that goes away meanwhile is waited for.
     private func showAgain(_ database: PostgresConfiguration) async {
-        let connector = PostgresConnector(database.sessionless, logger: OperatorOptions.logger)
+        let connector = PostgresConnector(database.sessionless.careful, logger: OperatorOptions.logger)
         let pool = PostgresPool(connector, size: 1)
         let queue = Operator(pool, actor: OperatorOptions.actor, via: "cli")
         while !Task.isCancelled {
