@@ -404,7 +404,7 @@ let package = Package(
             dependencies: ["OrderWorker", "RejoinderTesting", "RejoinderWorker"],
             path: "Examples/order-worker/Tests/OrderWorkerTests"
         ),
-        .testTarget(name: "RejoinderWorkerTests", dependencies: ["EventQueue", "RejoinderWorker"]),
+        .testTarget(name: "RejoinderWorkerTests", dependencies: ["EventQueue", "RejoinderWorker", "TestSupport"]),
         .testTarget(
             name: "OTLPTracingTests",
             dependencies: [

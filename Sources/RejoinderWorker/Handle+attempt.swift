@@ -35,8 +35,13 @@ extension Handle {
             context.logger.error("the handler's reply is invalid", metadata: ["error": "\(error)"])
             return .retry(code: "invalid_reply", error: error.message)
         } catch {
-            // The text may quote the event: it goes to the database, whose rows expire, not to the log.
-            context.logger.error("the handler threw", metadata: ["error.type": "\(type(of: error))"])
+            // The text may quote the event: it goes to the database, whose rows expire, not to the log. One that is cancelled,
+            // since nobody waits any more, throws as it should.
+            context.logger.log(
+                level: Task.isCancelled ? .debug : .error,
+                "the handler threw",
+                metadata: ["error.type": "\(type(of: error))"]
+            )
             return .retry(code: "handler_failed", error: Self.stored("\(error)"))
         }
     }

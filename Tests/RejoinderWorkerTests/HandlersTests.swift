@@ -1,5 +1,6 @@
 import EventQueue
 import RejoinderWorker
+import TestSupport
 import Testing
 
 @Suite("handlers, without a database")
@@ -32,6 +33,26 @@ struct HandlersTests {
         await #expect(throws: Thrown.self) { try await self.handlers.outcome(of: WebhookEvent(node: "slow")) }
         let named = Handlers { Handle("only") { _, _ in .success("yes") } }
         #expect(try await named.outcome(of: WebhookEvent(node: "other")) == nil)
+    }
+
+    @Test("one that throws is complained of, unless it was cancelled", arguments: [false, true])
+    func complaint(isCancelled: Bool) async {
+        let recorder = LogRecorder()
+        let task = Task {
+            // Begins when it has been cancelled.
+            if isCancelled { try? await Task.sleep(for: .seconds(600)) }
+            return await Handle("slow") { _, _ in throw Thrown() }.attempt(
+                at: Array(#"{"node":"slow","event":"e","user":{},"entities":{}}"#.utf8),
+                context: HandlerContext(logger: recorder.logger)
+            )
+        }
+        if isCancelled { task.cancel() }
+        guard case .retry(code: "handler_failed", error: _) = await task.value else {
+            Issue.record("an attempt of a handler that threw did not fail")
+            return
+        }
+        #expect(recorder.entries.map(\.message) == ["the handler threw"])
+        #expect(recorder.complaints.isEmpty == isCancelled)
     }
 
     @Test("handlers with equal options share a lane; one for any node leaves out what other lanes serve")
