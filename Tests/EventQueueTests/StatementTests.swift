@@ -79,7 +79,6 @@ struct StatementTests {
         "retry": (#"{text,text,text,"double precision"}"#, "text"),
         "revive": ("{integer,uuid[]}", "integer"),
         "secure": ("{}", "text[]"),
-        "senders": ("{}", "integer[]"),
         "sight": ("{text}", "json"),
         "tidy": ("{}", "integer"),
         "unserved": ("{text[]}", "text[]"),
