@@ -48,22 +48,28 @@ struct RecoveryTests {
             return try #require(try await self.recoverer.query(sql).first)
         }
 
+        /// The last that was heard of any process was so many seconds ago.
+        func hear(_ ago: Double) async throws {
+            let sql = "update rejoinder.watch set heard_at = clock_timestamp() - interval '\(ago) s'"
+            try await self.recoverer.query(sql)
+        }
+
         /// Recovers at a moment at which one process has been missing or silent for so many seconds, and no other has; and
-        /// the last look was so many seconds ago.
+        /// a process was last heard of so many seconds ago, where that is given.
         func recover(
             _ process: Int32 = 0,
             missing: Double? = nil,
             silent: Double = 0,
-            looked: Double = 0
+            heard: Double? = 0
         ) async throws -> [Int32] {
             let missing = missing.map { "clock_timestamp() - interval '\($0) s'" } ?? "missing_since"
+            if let heard { try await self.hear(heard) }
             try await self.recoverer.run(
                 script: """
                     update rejoinder.process set heartbeat_at = clock_timestamp();
                     update rejoinder.process
                        set heartbeat_at = heartbeat_at - interval '\(silent) s', missing_since = \(missing)
                      where id = \(process);
-                    update rejoinder.watch set looked_at = clock_timestamp() - interval '\(looked) s';
                     create temp table if not exists recovered (n integer[]);
                     delete from recovered;
                     insert into recovered select array[r.requeued, r.cancelled, r.expired] from rejoinder.recover() as r
@@ -146,14 +152,14 @@ struct RecoveryTests {
         }
     }
 
-    @Test("where nobody could look for a while, as during a failover, the times run anew and are longer")
+    @Test("where nobody was heard of for a while, as during a failover, the times run anew and are longer")
     func resumption() async throws {
         try await self.withWorker { scene in
             let ingress = scene.ingress
             try await ingress.connection.enqueue([.sample()], ingress: ingress.process)
             await ingress.connection.close()
             try await scene.recoverUntilMissing(ingress.process)
-            #expect(try await scene.recover(ingress.process, missing: 60, looked: 60) == [0, 0, 0])
+            #expect(try await scene.recover(ingress.process, missing: 60, heard: 60) == [0, 0, 0])
             #expect(try await scene.recover(ingress.process, missing: 60) == [0, 0, 0])
             func resume(_ ago: Double) async throws {
                 let instant = "clock_timestamp() - interval '\(ago) s'"
@@ -166,17 +172,38 @@ struct RecoveryTests {
         }
     }
 
-    @Test("a server that stood still finds nobody dead who is still connected, until they have had the time to say so")
-    func standstill() async throws {
+    @Test(
+        "a server that stood still finds nobody dead who is still connected, until they have had the time to say so",
+        arguments: [false, true]
+    )
+    func standstill(somebodyBeatsFirst: Bool) async throws {
         try await self.withWorker { scene in
             let worker = scene.worker.process
-            #expect(try await scene.recover(worker, silent: 8, looked: 8) == [0, 0, 0])
+            if somebodyBeatsFirst {
+                try await scene.hear(8)
+                _ = try await scene.ingress.connection.heartbeat(scene.ingress.process)
+            } else {
+                #expect(try await scene.recover(worker, silent: 8, heard: 8) == [0, 0, 0])
+            }
             #expect(try await scene.recover(worker, silent: 8) == [0, 0, 0])
             #expect(try await scene.process(worker) == ["false", "false", "1"])
             try await scene.recoverer.query(
                 "update rejoinder.watch set resumed_at = clock_timestamp() - interval '5 s'"
             )
             #expect(try await scene.recover(worker, silent: 12) == [1, 0, 0])
+        }
+    }
+
+    @Test("where the one that looks hangs and others are heard of, who is silent is dead after 5 s all the same")
+    func hungMaintainer() async throws {
+        try await self.withWorker { scene in
+            try await scene.hear(0)
+            for _ in 0..<3 {
+                let later = "update rejoinder.watch set heard_at = heard_at - interval '2 s'"
+                try await scene.recoverer.query(later)
+                _ = try await scene.ingress.connection.heartbeat(scene.ingress.process)
+            }
+            #expect(try await scene.recover(scene.worker.process, silent: 6, heard: nil) == [1, 0, 0])
         }
     }
 

@@ -43,11 +43,11 @@ create table rejoinder.process (
     stopped_at    timestamptz
 ) with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 200);
 
--- When somebody last looked after the processes, and when somebody did again after a time in which nobody could; and a place
--- below which no event was live 3 s before, but for one that was committed late.
+-- When a process was last heard of, and when one was again after a time in which none could be; and a place below which no
+-- event was live 3 s before, but for one that was committed late.
 create table rejoinder.watch (
     only_row   boolean     primary key default true constraint watch_has_one_row check (only_row),
-    looked_at  timestamptz,
+    heard_at   timestamptz,
     resumed_at timestamptz not null default '-infinity',
     emptied    bigint      not null default 0
 ) with (fillfactor = 20, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 200);

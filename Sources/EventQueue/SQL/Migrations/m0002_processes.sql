@@ -434,6 +434,27 @@ begin
     return found;
 end $$;
 
+-- Notes that a process is heard of, by a heartbeat or since it looks for the dead. Returns since when any could be: anew where
+-- none was for 3 s, as during a restart or a failover, or while the server stood still.
+create function rejoinder.hear(heard timestamptz) returns timestamptz
+language plpgsql as $$
+declare
+    last timestamptz;
+    since timestamptz;
+begin
+    select w.heard_at, w.resumed_at into last, since from rejoinder.watch as w;
+    if last < heard - interval '3 seconds' then
+        since := heard;
+    end if;
+    if last is null or last < heard - interval '400 milliseconds' then
+        -- Of several at the same moment one notes it.
+        update rejoinder.watch as w
+           set heard_at = heard, resumed_at = since
+         where w.ctid = (select free.ctid from rejoinder.watch as free for update skip locked);
+    end if;
+    return since;
+end $$;
+
 -- Once a second, on the session that registered. "live" is false when the process was given up as dead (its events went
 -- to others, it must register again); "maintains" says that it is to call recover(): it holds the maintenance lock, or
 -- the one that holds it hangs; "spare" that its lanes need not listen while they are idle; "draining" that an operator wants
@@ -449,6 +470,7 @@ declare
     held boolean := false;
 begin
     perform rejoinder.commit_durably(false);
+    perform rejoinder.hear(clock_timestamp());
     if exists (select from rejoinder.process as p where p.id = heartbeat.process and p.stopped_at is null and p.has_session) then
         -- Both locks are the session's, and taken again where it already has them: the server only counts that.
         perform pg_try_advisory_lock(rejoinder.lock_class('alive'), process);

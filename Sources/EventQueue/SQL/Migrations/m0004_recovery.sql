@@ -77,9 +77,9 @@ end $$;
 -- Finds processes that are gone: no session holds their "alive" lock, or no heartbeat came for 5 s. One whose session was
 -- merely cut comes back within the times below; where the database was away all were, so what can't be undone waits for as
 -- long as one of them may take to notice: a host that vanished says nothing. The times run from the first look that misses it,
--- and anew where nobody could look for 3 s, as during a restart or a failover: nobody's heartbeat could come either. Only where
--- its session is there and it is silent all the same they run from its last heartbeat, or from when one could look again: a
--- server that stood still, or whose clock was put forward, keeps its sessions.
+-- and anew where nobody was heard of for 3 s, as during a restart or a failover. Only where its session is there and it is silent
+-- all the same they run from its last heartbeat, or from when one could be heard again: a server that stood still, or whose clock
+-- was put forward, keeps its sessions.
 --   0.45 s: its events are queued again
 --   1 s: its at-most-once events fail, its lanes go
 --   2 s: the queued events of an ingress are cancelled, since nobody would get their answer; should it come back, it has
@@ -98,7 +98,7 @@ as $$
 declare
     started constant timestamptz := clock_timestamp();
     silence constant interval := '5 seconds';
-    resumed timestamptz;
+    resumed constant timestamptz := rejoinder.hear(started);
     grace interval;
     final_after interval;
     suspect rejoinder.process;
@@ -108,13 +108,6 @@ declare
 begin
     requeued := 0;
     cancelled := 0;
-    select case when w.looked_at < started - interval '3 seconds' then started else w.resumed_at end
-      into resumed
-      from rejoinder.watch as w;
-    -- Where several look at the same moment one of them notes it.
-    update rejoinder.watch as w
-       set looked_at = started, resumed_at = resumed
-     where w.ctid = (select free.ctid from rejoinder.watch as free for update skip locked);
     grace := case
         when resumed > started - interval '15 seconds' then interval '10 seconds'
         when pg_postmaster_start_time() > started - interval '15 seconds' then interval '5 seconds'
