@@ -20,8 +20,8 @@ package final class ProcessSession: Sendable {
 
     package enum Role: String, Sendable { case ingress, worker }
 
-    /// As the queue knows the process: comes again after each lost connection, with the same id unless the process had been
-    /// forgotten, and with new lanes.
+    /// As the queue knows the process: comes again after each lost connection, with new lanes, and with the same id unless
+    /// the database has lost that and given it to another.
     package struct Registration: Sendable, Hashable {
         package let process: Int32
         package let lanes: [Int32]
@@ -57,6 +57,8 @@ package final class ProcessSession: Sendable {
     private let pool: PostgresPool
     private let role: Role
     private let name: String
+    /// Tells this process from another that has been given its id.
+    private let instance = Int64.random(in: .min ... .max)
     private let lanes: [LaneOptions]
     private let logger: Logger
     private let incidents: IncidentLog
@@ -150,6 +152,7 @@ package final class ProcessSession: Sendable {
         arguments.append(jsonb: LaneOptions.json(self.lanes))
         if let process = self.registration?.process { arguments.append(process) } else { arguments.appendNull() }
         arguments.append(!self.connector.lacksSessions)
+        arguments.append(self.instance)
         let rows = try await connection.execute(PostgresCall(Statements.register, arguments))
         self.state.withLock {
             $0.registration = Registration(process: rows.integer(0, 0), lanes: rows.integers(0, 1))

@@ -28,7 +28,6 @@ struct DurabilityTests {
             "rejoinder.release(1, array['\(self.id)'::uuid], '{1}')", "rejoinder.recover()",
             "rejoinder.heartbeat(1, 0)",
             "rejoinder.abandon(array['\(self.id)'::uuid], '{cancelled}', '{x}')", "rejoinder.deregister(1)",
-            "rejoinder.register('ingress', 'n', 'h', 1, 'v')",
         ]
         try await TestCluster.withDatabase { database in
             let connection = try await database.connect()
@@ -40,12 +39,13 @@ struct DurabilityTests {
         }
     }
 
-    @Test("answers, and claims and ends of what may run once only are durable, whatever the session says")
+    @Test("answers, registrations, and claims and ends of what may run once are durable, whatever the session says")
     func durable() async throws {
         let running = EventID()
         let calls = [
             "rejoinder.claim(1, '{node}', 1, at_most_once => true)",
             "rejoinder.answer(1, array['\(self.id)'::uuid], '{1}', '{answered}', array['1'::json], '{null}', '{null}')",
+            "rejoinder.register('ingress', 'n', 'h', 1, 'v')",
             "rejoinder.abandon(array['\(running)'::uuid], '{cancelled}', '{x}')",
         ]
         try await TestCluster.withDatabase { database in

@@ -258,9 +258,14 @@ struct FaultTests {
         }
     }
 
-    @Test("the server is killed and comes back while 100 wait and a worker holds half of them")
-    func serverRestart() async throws {
-        try await TestCluster.withCluster { cluster, database in
+    @Test(
+        "the server is killed and comes back while 100 wait and a worker holds half of them",
+        arguments: [false, true]
+    )
+    func serverRestart(writesLate: Bool) async throws {
+        // Until then nothing is on the disk of what commits asynchronously, not even which processes there are.
+        let settings = ["fsync": "off", "wal_writer_delay": writesLate ? "10s" : "200ms"]
+        try await TestCluster.withCluster(settings: settings) { cluster, database in
             try await Rig.run(in: database) { rig in
                 let gate = Gate()
                 let count = Counter()

@@ -239,6 +239,30 @@ struct RecoveryTests {
         }
     }
 
+    @Test("one that the database has lost, after a failover, comes back with its id; unless that is another's by now")
+    func lostRegistration() async throws {
+        try await TestCluster.withDatabase { database in
+            let connection = try await database.connect()
+            func lose() async throws {
+                try await connection.query("delete from rejoinder.process")
+                try await connection.run(
+                    script: "alter sequence rejoinder.process_id_seq restart",
+                    timeout: .seconds(5)
+                )
+            }
+            let first = try await connection.register(.worker, [.sample()], instance: 1).process
+            try await lose()
+            #expect(try await connection.register(.worker, [.sample()], as: first, instance: 1).process == first)
+            #expect(try await connection.register(.worker, [.sample()], instance: 2).process != first)
+            try await lose()
+            #expect(try await connection.register(.worker, [.sample()], instance: 2).process == first)
+            let second = try await connection.register(.worker, [.sample()], as: first, instance: 1).process
+            #expect(second != first)
+            #expect(try await connection.register(.worker, [.sample()], as: second, instance: 1).process == second)
+            #expect(try await connection.query("select count(*)::text from rejoinder.process") == [["2"]])
+        }
+    }
+
     @Test(
         "one that comes back on another session takes its registration up again, with new lanes",
         arguments: [false, true]

@@ -71,7 +71,7 @@ struct StatementTests {
         "pause": ("{text,text,text,boolean}", "text"),
         "record_definitions": ("{text}", "void"),
         "recover": ("{bigint,boolean}", "integer,integer,integer,bigint"),
-        "register": ("{text,text,text,integer,text,jsonb,integer,boolean}", "integer,integer[]"),
+        "register": ("{text,text,text,integer,text,jsonb,integer,boolean,bigint}", "integer,integer[]"),
         "release": ("{integer,uuid[],bigint[]}", "integer"),
         "replied": ("{integer,uuid[],integer[],integer[]}", "void"),
         "results": ("{uuid[]}", "uuid,text,smallint,text,json,integer"),

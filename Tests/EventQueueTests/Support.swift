@@ -91,7 +91,8 @@ extension PostgresConnection {
     func register(
         _ role: ProcessSession.Role,
         _ lanes: [LaneOptions] = [],
-        as process: Int32? = nil
+        as process: Int32? = nil,
+        instance: Int64 = 1
     ) throws(PostgresError) -> (process: Int32, lanes: [Int32]) {
         let rows = try self.execute(
             PostgresCall(
@@ -105,6 +106,7 @@ extension PostgresConnection {
                     $0.append(jsonb: LaneOptions.json(lanes))
                     if let process { $0.append(process) } else { $0.appendNull() }
                     $0.append(true)
+                    $0.append(instance)
                 }
             )
         )

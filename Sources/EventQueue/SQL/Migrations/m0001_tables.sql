@@ -24,13 +24,14 @@ comment on table rejoinder.setting is 'Settings of the whole queue, in one row.'
 comment on column rejoinder.setting.retention is 'How long finished events are kept, payload included. Dropped by whole days of UTC. Changed by set_retention(interval).';
 
 -- Live and recently stopped processes. A live one's session holds the advisory lock ("alive", id); behind a transaction
--- pooler it has no session, and lives by its heartbeat alone.
+-- pooler it has no session, and lives by its heartbeat alone. "instance" is a number that each has made up for itself.
 create table rejoinder.process (
     id            integer     generated always as identity primary key,
     role          text        not null constraint process_role_is_known check (role in ('ingress', 'worker')),
     name          text        not null,
     host          text        not null,
     pid           integer     not null,
+    instance      bigint,
     version       text        not null,
     slots         integer     not null default 0,
     busy          integer     not null default 0,

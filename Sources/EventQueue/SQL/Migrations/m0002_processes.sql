@@ -344,31 +344,41 @@ end $$;
 -- Registers a process on the session that stands for it: holds its "alive" lock for as long as the session lasts.
 -- "lanes" is [{"nodes": [..] | null, "excluding": [..] | null, "slots": n, "max_attempts": n, "takes_grants": b}, ..]; their
 -- ids come back in that order.
--- With the id of an earlier registration the process takes that up again, after a lost connection. Behind a transaction
--- pooler there is no such session: then it takes no lock, which would stay with whoever has the connection next.
+-- With the id of an earlier registration the process takes that up again, after a lost connection; also where that is lost, after
+-- a failover to a standby that was behind: what it has claimed meanwhile is claimed under this id. Only where the id has been
+-- given to another since, which "instance" tells, it gets a new one. Behind a transaction pooler there is no such session: then
+-- it takes no lock, which would stay with whoever has the connection next.
 create function rejoinder.register(
     role text, name text, host text, pid integer, version text, lanes jsonb default '[]', process integer default null,
-    has_session boolean default true, out registered integer, out lane_ids integer[]
+    has_session boolean default true, instance bigint default null, out registered integer, out lane_ids integer[]
 )
 language plpgsql as $$
 #variable_conflict use_column
 declare
+    all_slots constant integer := (select coalesce(sum((l ->> 'slots')::integer), 0) from jsonb_array_elements(lanes) as l);
     lane jsonb;
     lane_id integer;
 begin
-    perform rejoinder.commit_durably(false);
+    -- A crash must not have the id given to another.
+    perform rejoinder.commit_durably(true);
     update rejoinder.process as p
        set heartbeat_at = clock_timestamp(), missing_since = null, stopped_at = null, has_session = register.has_session
-     where p.id = register.process and p.role = register.role
+     where p.id = register.process and p.role = register.role and p.instance is not distinct from register.instance
     returning p.id into registered;
-    if registered is null then
-        insert into rejoinder.process (role, name, host, pid, version, has_session, slots)
-        values (
-            register.role, register.name, register.host, register.pid, register.version, register.has_session,
-            (select coalesce(sum((l ->> 'slots')::integer), 0) from jsonb_array_elements(lanes) as l)
-        )
+    if registered is null and process is not null then
+        insert into rejoinder.process (id, role, name, host, pid, instance, version, has_session, slots)
+        overriding system value
+        values (process, role, name, host, pid, instance, version, has_session, all_slots)
+            on conflict do nothing
         returning id into registered;
     end if;
+    -- The sequence may be behind such an id.
+    while registered is null loop
+        insert into rejoinder.process (role, name, host, pid, instance, version, has_session, slots)
+        values (role, name, host, pid, instance, version, has_session, all_slots)
+            on conflict do nothing
+        returning id into registered;
+    end loop;
     -- An old session of the same process may still hold it; heartbeat() tries again.
     if has_session then
         perform pg_try_advisory_lock(rejoinder.lock_class('alive'), registered);
