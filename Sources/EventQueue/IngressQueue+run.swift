@@ -70,7 +70,10 @@ extension IngressQueue: Service {
             }
             return
         }
-        self.state.withLock { $0.table.reconcile() }
+        self.state.withLock { state in
+            state.senders = Senders()
+            state.table.reconcile()
+        }
         // A new registration listens elsewhere.
         while connection.isOpen, !Task.isCancelled, self.session.registration == registration {
             let trip = self.state.withLock { $0.table.nextTrip() }
@@ -79,6 +82,7 @@ extension IngressQueue: Service {
                 continue
             }
             do throws(PostgresError) {
+                try self.lookAtSenders(on: connection)
                 try self.carry(out: trip, registration.process, on: connection)
             } catch {
                 self.state.withLock { $0.table.returned(trip) }
@@ -90,19 +94,28 @@ extension IngressQueue: Service {
         }
     }
 
+    private func lookAtSenders(on connection: isolated PostgresConnection) throws(PostgresError) {
+        let now = ContinuousClock.now
+        guard !self.connector.lacksSessions, self.state.withLock({ $0.senders.isLookDue(at: now) }) else { return }
+        let senders = try connection.execute(PostgresCall(Statements.senders)).integers(0, 0)
+        self.state.withLock { $0.senders.looked(senders, at: now) }
+    }
+
     private func heard(_ notification: PostgresNotification) {
         switch QueueNotification(payload: notification.payload) {
-        case .done(let settled): self.heard(settled)
+        case .done(let settled):
+            self.heard(settled, isCertain: self.state.withLock { $0.senders.knows(notification.sender) })
         case .refuse(let node): _ = self.state.withLock { $0.refused.insert(node) }
         case .admit(let node): _ = self.state.withLock { $0.refused.remove(node) }
         case .wake, .grant, .cancel, .drain, nil: return
         }
     }
 
-    private func heard(_ settled: [QueueNotification.Settled]) {
+    /// What a stranger says is looked up.
+    private func heard(_ settled: [QueueNotification.Settled], isCertain: Bool) {
         var unknown: [EventID] = []
         for event in settled {
-            if let answer = event.answer {
+            if isCertain, let answer = event.answer {
                 self.finish(
                     CollectionOfOne(event.id),
                     .answered(answer.bytes, attempt: answer.attempt),

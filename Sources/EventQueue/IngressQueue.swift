@@ -29,6 +29,7 @@ package final class IngressQueue: Sendable {
         var table = WaiterTable<Waiter>()
         /// The nodes that are paused, and whose callers are not let in.
         var refused: Set<String> = []
+        var senders = Senders()
     }
 
     let connector: PostgresConnector

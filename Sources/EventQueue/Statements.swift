@@ -52,6 +52,7 @@ enum Statements {
     static let revive = make("revive", PackageResources.revive_sql)
     static let schemaPresent = make("schema_present", PackageResources.schema_present_sql)
     static let secure = make("secure", PackageResources.secure_sql)
+    static let senders = make("senders", PackageResources.senders_sql)
     static let sight = make("sight", PackageResources.sight_sql)
     static let tidy = make("tidy", PackageResources.tidy_sql)
     static let unserved = make("unserved", PackageResources.unserved_sql)
@@ -67,7 +68,7 @@ enum Statements {
         deregister, drain, dropExpired, enqueue, endedEvents, event, events, failures, glance, heartbeat, held,
         highWater, incidents, life, limit, liveEvents, mayCall, mayVacuum, membership, migrationsApplied, minutes,
         nodes, noteIncidents, overview, passOn, pause, recordDefinitions, recover, register, release, replied, results,
-        resume, retry, revive, secure, sight, tidy, unserved, vitals, wake, workers,
+        resume, retry, revive, secure, senders, sight, tidy, unserved, vitals, wake, workers,
     ]
 
     private static let eventColumns = PackageResources.event_columns_sql

@@ -70,12 +70,23 @@ extension WorkerQueue {
         return nil
     }
 
+    private func lookAtSenders(on connection: isolated PostgresConnection) throws(PostgresError) {
+        let now = ContinuousClock.now
+        guard !self.connector.lacksSessions, self.state.withLock({ $0.senders.isLookDue(at: now) }) else { return }
+        let senders = try connection.execute(PostgresCall(Statements.senders)).integers(0, 0)
+        self.state.withLock { $0.senders.looked(senders, at: now) }
+    }
+
     private func heard(_ notification: PostgresNotification) {
         switch QueueNotification(payload: notification.payload) {
         case .wake(let lane):
             let index = self.session.registration?.lanes.firstIndex(of: lane)
             self.state.withLock { $0.table.woken(lane: index) }
-        case .grant(let grant): self.granted(grant)
+        case .grant(let grant):
+            if self.state.withLock({ $0.senders.knows(notification.sender) }) { return self.granted(grant) }
+            // Where it was granted, and by one whose session is new, it is found so, and given back.
+            self.state.withLock { $0.shouldReconcile = true }
+            self.signal.raise()
         case .cancel(let id):
             self.state.withLock { $0.cancelled.append(id) }
         case .drain: self.drainAsTold()
@@ -110,6 +121,7 @@ extension WorkerQueue {
     ) async {
         guard let registration = await self.registration() else { return }
         self.state.withLock { state in
+            state.senders = Senders()
             state.table.connectionLost()
             state.table.callable(!self.connector.lacksSessions)
             state.shouldReconcile = true
@@ -144,6 +156,7 @@ extension WorkerQueue {
                     isListening = !isDeaf
                     try connection.execute(isListening ? registration.listen : .unlisten)
                 }
+                try self.lookAtSenders(on: connection)
                 try self.reconcile(worker: registration.process, but: trip, on: connection)
                 let claims = try self.carry(out: trip, registration, on: connection)
                 self.state.withLock { $0.isTravelling = false }

@@ -21,6 +21,7 @@ package final class WorkerQueue: Sendable {
     struct State: Sendable {
         var table: WorkerTable
         var cancelled: [EventID] = []
+        var senders = Senders()
         var isStopping = false
         /// A trip is under way, and what it brings not yet known.
         var isTravelling = false

@@ -64,7 +64,7 @@ struct OutcomeTests {
         )
         """
 
-    @Test("a short answer without asking for it, also after the connection was lost")
+    @Test("a short answer of a session that it knows without asking for it, also after the connection was lost")
     func told() async throws {
         try await Rig.run { rig in
             try await self.replace(Self.results, by: "return", in: rig)
@@ -81,6 +81,15 @@ struct OutcomeTests {
                             select 'x' from pg_stat_activity
                              where application_name = 'test-ingress' and datname = current_database()
                                and query = 'listen rejoinder_\(session.process)'
+                            """
+                        ) == [["x"]]
+                    }
+                    try await eventually("the worker is back, whose session it then knows") {
+                        try await rig.database.query(
+                            """
+                            select 'x' from pg_locks as l join pg_database as d on d.oid = l.database
+                             where l.locktype = 'advisory' and l.classid = rejoinder.lock_class('idle') and l.granted
+                               and d.datname = current_database()
                             """
                         ) == [["x"]]
                     }

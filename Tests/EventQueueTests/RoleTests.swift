@@ -20,6 +20,7 @@ struct RoleTests {
         ("select rejoinder.wake('{}')::text", [.ingress, .worker]),
         ("select rejoinder.recover()::text", [.ingress, .worker]),
         ("select rejoinder.tidy()::text", [.ingress, .worker]),
+        ("select rejoinder.senders()::text", [.ingress, .worker]),
         ("select rejoinder.drop_expired()::text", [.ingress, .worker]),
         ("select rejoinder.heartbeat(0, 0)::text", [.ingress, .worker]),
         ("select rejoinder.deregister(0)::text", [.ingress, .worker]),

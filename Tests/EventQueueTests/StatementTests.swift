@@ -79,6 +79,7 @@ struct StatementTests {
         "retry": (#"{text,text,text,"double precision"}"#, "text"),
         "revive": ("{integer,uuid[]}", "integer"),
         "secure": ("{}", "text[]"),
+        "senders": ("{}", "integer[]"),
         "sight": ("{text}", "json"),
         "tidy": ("{}", "integer"),
         "unserved": ("{text[]}", "text[]"),

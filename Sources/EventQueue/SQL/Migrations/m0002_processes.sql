@@ -200,6 +200,23 @@ begin
     perform set_config(setting, attention, false);
 end $$;
 
+-- The server's processes whose logins may do what is notified: anybody may notify, but not as somebody else.
+create function rejoinder.senders() returns integer[]
+language plpgsql as $$
+begin
+    return array(
+        select a.pid
+          from pg_stat_activity as a
+         where a.datname = current_database()
+           and exists (
+                select from pg_roles as r
+                 where (r.rolname in ('rejoinder_ingress', 'rejoinder_worker', 'rejoinder_operator')
+                        or r.oid = (select n.nspowner from pg_namespace as n where n.nspname = 'rejoinder'))
+                   and pg_has_role(a.usesysid, r.oid, 'member')
+           )
+    );
+end $$;
+
 -- Whether a lane of another process is eager for the same nodes.
 create function rejoinder.is_covered(lane integer) returns boolean
 language plpgsql as $$

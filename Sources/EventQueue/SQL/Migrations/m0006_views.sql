@@ -461,6 +461,7 @@ comment on function rejoinder.release is 'Gives claimed events back untouched.';
 comment on function rejoinder.replied is 'Notes which replies an ingress has written.';
 comment on function rejoinder.abandon is 'Ends events that nobody waits for any more.';
 comment on function rejoinder.recover is 'Finds dead processes, requeues or fails their events, expires what is too late.';
+comment on function rejoinder.senders is 'The server''s processes whose notifications are taken at their word.';
 comment on function rejoinder.tidy is 'Makes partitions ahead, refreshes node.takes; returns how many it has made.';
 comment on function rejoinder.drop_expired is 'Drops one partition older than the retention; 0 when there is none, or it is in use.';
 comment on function rejoinder.cancel is 'For an operator: ends a queued or running event; its caller gets a bot break.';

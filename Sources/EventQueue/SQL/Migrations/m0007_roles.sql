@@ -15,12 +15,12 @@ declare
     may_call constant jsonb := '{
         "rejoinder_ingress": [
             "enqueue_and_wake", "enqueue", "idle_lane", "wake", "results", "revive", "abandon", "replied", "unserved", "life",
-            "register", "heartbeat", "deregister", "note_incidents", "recover", "tidy", "drop_expired", "channel",
+            "register", "heartbeat", "deregister", "note_incidents", "recover", "tidy", "drop_expired", "channel", "senders",
             "vitals", "definitions", "glance", "minutes", "sight"
         ],
         "rejoinder_worker": [
             "claim", "attend", "is_covered", "pass_on", "high_water", "answer_and_settle", "store", "answer", "tell", "settle", "wake",
-            "held", "release", "register", "heartbeat", "deregister", "note_incidents", "recover", "tidy", "drop_expired", "channel",
+            "held", "release", "register", "heartbeat", "deregister", "note_incidents", "recover", "tidy", "drop_expired", "channel", "senders",
             "definitions"
         ],
         "rejoinder_operator": [

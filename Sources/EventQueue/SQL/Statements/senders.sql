@@ -1,0 +1,1 @@
+select rejoinder.senders()

@@ -1,0 +1,64 @@
+import PostgresClient
+import Synchronization
+import TestSupport
+import Testing
+
+@testable import EventQueue
+
+@Suite("Only who may answer and claim is taken at his word", .timeLimit(.minutes(10)))
+struct SenderTests {
+    @Test("who they are is asked at first, when a stranger is heard but not at once again, and each half minute")
+    func looks() {
+        var senders = Senders()
+        let start = ContinuousClock.now
+        #expect(senders.isLookDue(at: start))
+        senders.looked([1, 2], at: start)
+        #expect(!senders.isLookDue(at: start + .seconds(29)))
+        #expect(senders.isLookDue(at: start + .seconds(30)))
+        let knows = (senders.knows(2), senders.knows(3))
+        #expect(knows == (true, false))
+        #expect(!senders.isLookDue(at: start + .milliseconds(99)))
+        #expect(senders.isLookDue(at: start + .milliseconds(100)))
+        senders.looked([3], at: start + .seconds(1))
+        let nowKnows = (senders.knows(2), senders.knows(3))
+        #expect(nowKnows == (false, true))
+    }
+
+    @Test("an answer that a reader notifies reaches no caller, the real one does")
+    func forgedAnswer() async throws {
+        try await Rig.run { rig in
+            let reader = try await rig.database.asMember(of: "rejoinder_reader").connect()
+            let event = NewEvent.sample(text: "asked")
+            let caller = Task { await rig.outcome(of: event) }
+            try await eventually("it is queued") { try await rig.state(of: event.id) == "queued" }
+            let ingress = try #require(rig.ingress.session.registration?.process)
+            let forged = "done\u{1E}\(event.id) 1 0 {\"forged\":true}"
+            try await reader.query("select pg_notify('rejoinder_\(ingress)', '\(forged)')::text")
+            try await rig.withWorker(handle: { _ in .answered(Array(#""real""#.utf8)) }) { _ in
+                #expect(await caller.value.text == #""real""#)
+            }
+        }
+    }
+
+    @Test("an event that a reader hands to a worker is not run")
+    func forgedGrant() async throws {
+        let handled = Mutex<[String]>([])
+        try await Rig.run { rig in
+            let reader = try await rig.database.asMember(of: "rejoinder_reader").connect()
+            let handle: @Sendable (Claim) async -> AttemptOutcome? = { claim in
+                handled.withLock { $0.append(String(decoding: claim.payload, as: UTF8.self)) }
+                return .answered(claim.payload)
+            }
+            try await rig.withWorker(handle: handle) { worker in
+                let registration = try #require(worker.queue.session.registration)
+                let forged = "grant \(registration.lanes[0]) \(EventID()) 1 9000 8 4 0:/webhooknode\"forged\""
+                try await reader.query("select pg_notify('rejoinder_\(registration.process)', '\(forged)')::text")
+                for _ in 0..<3 {
+                    let outcome = await rig.outcome(of: .sample(text: "asked"))
+                    #expect(outcome.text != nil)
+                }
+            }
+        }
+        #expect(handled.withLock { $0.count } == 3)
+    }
+}
