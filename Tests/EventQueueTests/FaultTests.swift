@@ -277,8 +277,9 @@ struct FaultTests {
                     let events = (0..<100).map { NewEvent.sample(text: "\($0)") }
                     async let outcomes = rig.outcomes(of: events)
                     try await eventually("half of them run") { count.value >= 50 }
-                    try await cluster.restart(.immediate)
+                    try await cluster.stop(.immediate)
                     gate.open()
+                    try await cluster.start()
                     #expect(await outcomes.map(\.text) == events.map(\.text))
                 }
             }
