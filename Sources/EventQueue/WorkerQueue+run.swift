@@ -77,19 +77,21 @@ extension WorkerQueue {
         self.state.withLock { $0.senders.looked(senders, at: now) }
     }
 
+    /// What a stranger says, whose session may be new, is looked up; that one is to drain, a heartbeat says too.
     private func heard(_ notification: PostgresNotification) {
+        let isCertain = self.state.withLock { $0.senders.knows(notification.sender) }
         switch QueueNotification(payload: notification.payload) {
         case .wake(let lane):
             let index = self.session.registration?.lanes.firstIndex(of: lane)
             self.state.withLock { $0.table.woken(lane: index) }
         case .grant(let grant):
-            if self.state.withLock({ $0.senders.knows(notification.sender) }) { return self.granted(grant) }
-            // Where it was granted, and by one whose session is new, it is found so, and given back.
-            self.state.withLock { $0.shouldReconcile = true }
-            self.signal.raise()
+            // Where it was granted, it is found so, and given back.
+            if isCertain { self.granted(grant) } else { self.state.withLock { $0.shouldReconcile = true } }
         case .cancel(let id):
-            self.state.withLock { $0.cancelled.append(id) }
-        case .drain: self.drainAsTold()
+            self.state.withLock { state in
+                if isCertain { state.cancelled.append(id) } else { state.doubt(cancelled: id) }
+            }
+        case .drain: if isCertain { self.drainAsTold() }
         case .done, .refuse, .admit, nil: return
         }
     }
@@ -174,31 +176,35 @@ extension WorkerQueue {
         }
     }
 
-    /// Gives back what the database holds for this worker and the worker knows nothing of: claims that were granted on a
-    /// connection which broke before it could say so.
+    /// Gives back what the database holds for this worker and the worker knows nothing of, and finds what is cancelled of what
+    /// a stranger said to be.
     ///
-    /// No handler has seen them. The trip is about to tell the outcomes of what it carries, which the table has let go of.
+    /// The former are claims that were granted on a connection which broke before it could say so, or by a stranger. No
+    /// handler has seen them. The trip is about to tell the outcomes of what it carries, which the table has let go of.
     private func reconcile(
         worker: Int32,
         but trip: WorkerTable.Trip,
         on connection: isolated PostgresConnection
     ) throws(PostgresError) {
-        let isWanted = self.state.withLock { state in
-            defer { state.shouldReconcile = false }
-            return state.shouldReconcile
+        let (isWanted, doubted) = self.state.withLock { state in
+            defer { (state.shouldReconcile, state.doubted) = (false, []) }
+            return (state.shouldReconcile, state.doubted)
         }
         guard isWanted else { return }
         let rows = try connection.execute(.held(worker: worker))
         // What was granted before that has been notified when the next statement has ended.
         try connection.execute(PostgresCall(Statements.highWater))
+        let held = (0..<rows.count).map { (id: EventID(rows.uuid($0, 0)), place: rows.integer($0, 1, as: Int64.self)) }
         let told = Set(trip.outcomes.lazy.map(\.claim.place))
         let unknown = self.state.withLock { state in
-            (0..<rows.count).map { (id: EventID(rows.uuid($0, 0)), place: rows.integer($0, 1, as: Int64.self)) }
-                .filter { !told.contains($0.place) && !state.table.knows($0.id, place: $0.place) }
+            state.cancelled += doubted.filter { id in !held.contains { $0.id == id } }
+            return held.filter { !told.contains($0.place) && !state.table.knows($0.id, place: $0.place) }
         }
         guard !unknown.isEmpty else { return }
         self.logger.info("gave back claims that had got lost", metadata: ["events": "\(unknown.count)"])
         try connection.execute(.release(worker: worker, unknown))
+        // They may be for a lane here, which the database won't wake on its own worker's behalf.
+        self.state.withLock { $0.table.woken() }
     }
 
     private func takeCancelled() -> [EventID] {

@@ -21,6 +21,8 @@ package final class WorkerQueue: Sendable {
     struct State: Sendable {
         var table: WorkerTable
         var cancelled: [EventID] = []
+        /// Said to be cancelled by a stranger.
+        var doubted: [EventID] = []
         var senders = Senders()
         var isStopping = false
         /// A trip is under way, and what it brings not yet known.
@@ -34,6 +36,11 @@ package final class WorkerQueue: Sendable {
             self.isStopping = true
             self.table.drain()
             return true
+        }
+
+        mutating func doubt(cancelled id: EventID) {
+            self.doubted.append(id)
+            self.shouldReconcile = true
         }
 
         /// How many slots are in use.

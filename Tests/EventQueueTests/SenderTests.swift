@@ -61,4 +61,43 @@ struct SenderTests {
         }
         #expect(handled.withLock { $0.count } == 3)
     }
+
+    @Test("a reader cancels nothing that runs, drains no worker, shuts no node; an operator on a new session cancels")
+    func forgedOrders() async throws {
+        try await Rig.run { rig in
+            let reader = try await rig.database.asMember(of: "rejoinder_reader").connect()
+            let gate = Gate()
+            let held = Mailbox<EventID>()
+            try await rig.withWorker { claim in
+                held.send(claim.id)
+                await gate.passed()
+                return .answered(claim.payload)
+            } _: { worker in
+                let events = [NewEvent.sample(text: "kept"), .sample(text: "cancelled")]
+                async let outcomes = rig.outcomes(of: events)
+                #expect(Set([try await held.next(), try await held.next()]) == Set(events.map(\.id)))
+
+                let registration = try #require(worker.queue.session.registration)
+                let ingress = try #require(rig.ingress.session.registration?.process)
+                for (process, order) in [
+                    (registration.process, "cancel \(events[0].id)"), (registration.process, "drain"),
+                    (ingress, "refuse node"),
+                ] {
+                    try await reader.query("select pg_notify('rejoinder_\(process)', '\(order)')::text")
+                }
+                // The worker hears of this after the reader's.
+                let operatorQueue = Operator(
+                    try await rig.database.asMember(of: "rejoinder_operator").connect(),
+                    actor: "kim",
+                    via: "tests"
+                )
+                try await operatorQueue.cancel(events[1].id)
+                #expect(try await worker.cancelled.next() == events[1].id)
+                #expect(!worker.queue.isStopping)
+                gate.open()
+                #expect(await outcomes.map(\.text) == ["\"kept\"", nil])
+                #expect(rig.ingress.state.withLock { $0.refused } == [])
+            }
+        }
+    }
 }

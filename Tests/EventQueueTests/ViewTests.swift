@@ -8,10 +8,10 @@ import Testing
 struct ViewTests {
     /// Of use to the other functions alone.
     private static let inner: Set = [
-        "lock_class", "channel", "commit_durably", "has_attention", "nodes_served", "give_up", "hear", "bury", "expire",
-        "without", "note", "refuse_paused", "put_back", "tell_ingresses", "ensure_node", "refilled", "claim_limited",
-        "held_back_too_long",
-        "idle_lane", "is_covered", "grant_of",
+        "lock_class", "channel", "commit_durably", "has_attention", "nodes_served", "give_up", "make_known", "hear",
+        "bury",
+        "expire", "without", "note", "refuse_paused", "put_back", "tell_ingresses", "ensure_node", "refilled",
+        "claim_limited", "held_back_too_long", "idle_lane", "is_covered", "grant_of",
     ]
 
     @Test("every view and every column of every view explains itself")

@@ -17,7 +17,8 @@ begin
     return (lpad(to_hex((extract(epoch from instant) * 1000)::bigint), 12, '0') || '70008000000000000000')::uuid;
 end $$;
 
--- The class of an advisory lock. Its second key is a process ("alive") or a lane ("eager", "idle").
+-- The class of an advisory lock. Its second key is a process ("alive"), a lane ("eager", "idle"), or 0 for recovery and 1 for
+-- partitions ("maintenance").
 create function rejoinder.lock_class(name text) returns integer
 language sql immutable strict parallel safe as $$
 select case name

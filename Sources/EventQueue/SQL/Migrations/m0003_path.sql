@@ -19,6 +19,15 @@ select 'grant ' || lane::text || ' ' || id::text || ' ' || place::text
     || ':' || endpoint || node || coalesce(trace, '') || payload::text
 $$;
 
+-- What waits is found by its node, so that one must be there; one that is about to go, since it was not called for long, stays.
+create function rejoinder.make_known(nodes text[]) returns void
+language plpgsql as $$
+begin
+    -- In one order, else two ingresses could lock each other out.
+    insert into rejoinder.node as known (name) select distinct n from unnest(nodes) as n order by n
+        on conflict (name) do update set retired_at = null, last_seen_at = clock_timestamp() where known.retired_at is not null;
+end $$;
+
 -- Inserts a batch. Enqueueing an event again is harmless, whatever has become of it in the meantime. With a lane, which
 -- idle_lane() has found, it claims the events for that at once, and hands them to its worker with a notification each.
 -- time_left is in milliseconds: the deadline is reckoned on the database's clock alone. "ago" is how many microseconds ago
@@ -46,9 +55,7 @@ begin
         select from unnest(nodes) as called (name)
          where not exists (select from rejoinder.node as known where known.name = called.name and known.retired_at is null)
     ) then
-        -- In one order, else two ingresses could lock each other out.
-        insert into rejoinder.node as known (name) select distinct n from unnest(nodes) as n order by n
-            on conflict (name) do update set retired_at = null, last_seen_at = started where known.retired_at is not null;
+        nothing := rejoinder.make_known(nodes);
     end if;
     with new as (
         insert into rejoinder.received (id, received_at, enqueued_at, deadline, ingress, endpoint, node, trace, payload)

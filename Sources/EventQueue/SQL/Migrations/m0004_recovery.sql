@@ -282,6 +282,10 @@ declare
     day timestamptz;
     partition text;
 begin
+    -- Somebody else does it in this very moment, and keeps locks until the end.
+    if not pg_try_advisory_xact_lock(rejoinder.lock_class('maintenance'), 1) then
+        return made;
+    end if;
     <<parents>>
     foreach parent in array array['received', 'outcome', 'reply'] loop
         for day in select generate_series(today, today + interval '2 days', interval '1 day') loop
@@ -319,8 +323,6 @@ begin
                 -- The default partition has rows of that day already, or another partition has a part of it: they are served
                 -- there.
                 raise warning 'partition % was not made: %', partition, sqlerrm;
-            when duplicate_table or duplicate_object or unique_violation then
-                null; -- somebody else has made it in this very moment
             end;
         end loop;
     end loop parents;

@@ -61,9 +61,7 @@ begin
         raise exception 'node % is paused: resume it before you retry event %', event.node, id
             using hint = format('select rejoinder.resume(%L)', event.node);
     end if;
-    -- Its node may have gone, which nobody has called for as long as events are kept: what waits is found by its node.
-    insert into rejoinder.node as known (name) values (event.node)
-        on conflict (name) do update set retired_at = null, last_seen_at = clock_timestamp() where known.retired_at is not null;
+    perform rejoinder.make_known(array[event.node]);
     insert into rejoinder.live (id, enqueued_at, deadline, endpoint, node)
     values (id, clock_timestamp(), clock_timestamp() + time_left, event.endpoint, event.node);
     perform rejoinder.wake(array[event.node]);
@@ -189,7 +187,7 @@ begin
     if coalesce(node, '') = '' or length(node) > 200 then
         raise exception 'a node''s name has 1 to 200 characters';
     end if;
-    insert into rejoinder.node (name) values (node) on conflict do nothing;
+    perform rejoinder.make_known(array[node]);
 end $$;
 
 -- Starts nothing of a node any more, until resume(). What runs goes on. Callers are refused, also those that wait already; or,
