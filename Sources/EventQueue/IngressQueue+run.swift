@@ -101,13 +101,14 @@ extension IngressQueue: Service {
         self.state.withLock { $0.senders.looked(senders, at: now) }
     }
 
-    /// What a stranger says, whose session may be new, is looked up; which nodes are paused, a heartbeat says too.
+    /// What a stranger says, whose session may be new, is looked up; which nodes are paused, by a heartbeat.
     private func heard(_ notification: PostgresNotification) {
         let isCertain = self.state.withLock { $0.senders.knows(notification.sender) }
         switch QueueNotification(payload: notification.payload) {
         case .done(let settled): self.heard(settled, isCertain: isCertain)
-        case .refuse(let node): if isCertain { _ = self.state.withLock { $0.refused.insert(node) } }
-        case .admit(let node): if isCertain { _ = self.state.withLock { $0.refused.remove(node) } }
+        case .refuse where !isCertain, .admit where !isCertain: self.session.hurry()
+        case .refuse(let node): _ = self.state.withLock { $0.refused.insert(node) }
+        case .admit(let node): _ = self.state.withLock { $0.refused.remove(node) }
         case .wake, .grant, .cancel, .drain, nil: return
         }
     }

@@ -51,6 +51,8 @@ package final class ProcessSession: Sendable {
         var hasBeaten = false
         var maintains = false
         var isLeaving = false
+        /// Between two heartbeats; whether it was cut short.
+        var pause: Task<Bool, Never>?
     }
 
     private let connector: PostgresConnector
@@ -204,8 +206,23 @@ package final class ProcessSession: Sendable {
             } catch {
                 return
             }
-            try? await Task.sleep(for: .seconds(1))
+            await self.pause()
         }
+    }
+
+    /// A heartbeat is due now: what it brings may be news.
+    func hurry() { self.state.withLock { $0.pause }?.cancel() }
+
+    private func pause() async {
+        let pause = Task { (try? await Task.sleep(for: .seconds(1))) == nil }
+        self.state.withLock { $0.pause = pause }
+        let isShort = await withTaskCancellationHandler {
+            await pause.value
+        } onCancel: {
+            pause.cancel()
+        }
+        // Whoever makes haste can't make more than so many heartbeats.
+        if isShort { try? await Task.sleep(for: .milliseconds(20)) }
     }
 
     /// Tells what went wrong, once a second; what is not taken is told later.

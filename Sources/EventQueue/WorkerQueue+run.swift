@@ -77,7 +77,7 @@ extension WorkerQueue {
         self.state.withLock { $0.senders.looked(senders, at: now) }
     }
 
-    /// What a stranger says, whose session may be new, is looked up; that one is to drain, a heartbeat says too.
+    /// What a stranger says, whose session may be new, is looked up; that one is to drain, by a heartbeat.
     private func heard(_ notification: PostgresNotification) {
         let isCertain = self.state.withLock { $0.senders.knows(notification.sender) }
         switch QueueNotification(payload: notification.payload) {
@@ -91,7 +91,7 @@ extension WorkerQueue {
             self.state.withLock { state in
                 if isCertain { state.cancelled.append(id) } else { state.doubt(cancelled: id) }
             }
-        case .drain: if isCertain { self.drainAsTold() }
+        case .drain: if isCertain { self.drainAsTold() } else { self.session.hurry() }
         case .done, .refuse, .admit, nil: return
         }
     }
