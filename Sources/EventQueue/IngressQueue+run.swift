@@ -103,7 +103,7 @@ extension IngressQueue: Service {
 
     /// What a stranger says, whose session may be new, is looked up; which nodes are paused, by a heartbeat.
     private func heard(_ notification: PostgresNotification) {
-        let isCertain = self.state.withLock { $0.senders.knows(notification.sender) }
+        let isCertain = self.state.withLock { $0.senders.knows(notification.sender, at: .now) }
         switch QueueNotification(payload: notification.payload) {
         case .done(let settled): self.heard(settled, isCertain: isCertain)
         case .refuse where !isCertain, .admit where !isCertain: self.session.hurry()

@@ -53,6 +53,8 @@ package final class ProcessSession: Sendable {
         var isLeaving = false
         /// Between two heartbeats; whether it was cut short.
         var pause: Task<Bool, Never>?
+        /// Another heartbeat is wanted than the one that is under way.
+        var isHurried = false
     }
 
     private let connector: PostgresConnector
@@ -190,6 +192,7 @@ package final class ProcessSession: Sendable {
             var arguments = PostgresArguments()
             arguments.append(process)
             arguments.append(Int32(self.busy()))
+            self.state.withLock { $0.isHurried = false }
             do throws(PostgresError) {
                 let rows = try await connection.execute(PostgresCall(Statements.heartbeat, arguments))
                 guard rows.bool(0, 0) else {
@@ -211,11 +214,21 @@ package final class ProcessSession: Sendable {
     }
 
     /// A heartbeat is due now: what it brings may be news.
-    func hurry() { self.state.withLock { $0.pause }?.cancel() }
+    func hurry() {
+        let pause = self.state.withLock { state in
+            state.isHurried = true
+            return state.pause
+        }
+        pause?.cancel()
+    }
 
     private func pause() async {
         let pause = Task { (try? await Task.sleep(for: .seconds(1))) == nil }
-        self.state.withLock { $0.pause = pause }
+        let isHurried = self.state.withLock { state in
+            state.pause = pause
+            return state.isHurried
+        }
+        if isHurried { pause.cancel() }
         let isShort = await withTaskCancellationHandler {
             await pause.value
         } onCancel: {

@@ -13,8 +13,8 @@ struct Senders: Sendable {
     private var hasHeardStranger = false
 
     /// Whether this process's word is taken.
-    mutating func knows(_ process: Int32) -> Bool {
-        if self.known.contains(process) { return true }
+    mutating func knows(_ process: Int32, at now: ContinuousClock.Instant) -> Bool {
+        if let lookedAt, now - lookedAt < Self.validity, self.known.contains(process) { return true }
         self.hasHeardStranger = true
         return false
     }

@@ -79,7 +79,7 @@ extension WorkerQueue {
 
     /// What a stranger says, whose session may be new, is looked up; that one is to drain, by a heartbeat.
     private func heard(_ notification: PostgresNotification) {
-        let isCertain = self.state.withLock { $0.senders.knows(notification.sender) }
+        let isCertain = self.state.withLock { $0.senders.knows(notification.sender, at: .now) }
         switch QueueNotification(payload: notification.payload) {
         case .wake(let lane):
             let index = self.session.registration?.lanes.firstIndex(of: lane)
@@ -159,7 +159,10 @@ extension WorkerQueue {
                     try connection.execute(isListening ? registration.listen : .unlisten)
                 }
                 try self.lookAtSenders(on: connection)
-                try self.reconcile(worker: registration.process, but: trip, on: connection)
+                // Before it claims: this very trip may claim one of them, which then runs rightly.
+                for id in try self.reconcile(worker: registration.process, but: trip, on: connection) {
+                    await onEvent(.cancelled(id))
+                }
                 let claims = try self.carry(out: trip, registration, on: connection)
                 self.state.withLock { $0.isTravelling = false }
                 if !claims.isEmpty { await onEvent(.claimed(claims, connection.thread)) }
@@ -176,35 +179,37 @@ extension WorkerQueue {
         }
     }
 
-    /// Gives back what the database holds for this worker and the worker knows nothing of, and finds what is cancelled of what
-    /// a stranger said to be.
+    /// Gives back what the database holds for this worker and the worker knows nothing of.
     ///
-    /// The former are claims that were granted on a connection which broke before it could say so, or by a stranger. No
+    /// Those are claims that were granted on a connection which broke before it could say so, or by a stranger. No
     /// handler has seen them. The trip is about to tell the outcomes of what it carries, which the table has let go of.
+    ///
+    /// - Returns: what is not this worker's any more, of what a stranger said to be cancelled.
     private func reconcile(
         worker: Int32,
         but trip: WorkerTable.Trip,
         on connection: isolated PostgresConnection
-    ) throws(PostgresError) {
+    ) throws(PostgresError) -> [EventID] {
         let (isWanted, doubted) = self.state.withLock { state in
             defer { (state.shouldReconcile, state.doubted) = (false, []) }
             return (state.shouldReconcile, state.doubted)
         }
-        guard isWanted else { return }
+        guard isWanted else { return [] }
         let rows = try connection.execute(.held(worker: worker))
         // What was granted before that has been notified when the next statement has ended.
         try connection.execute(PostgresCall(Statements.highWater))
         let held = (0..<rows.count).map { (id: EventID(rows.uuid($0, 0)), place: rows.integer($0, 1, as: Int64.self)) }
         let told = Set(trip.outcomes.lazy.map(\.claim.place))
+        let cancelled = doubted.filter { id in !held.contains { $0.id == id } }
         let unknown = self.state.withLock { state in
-            state.cancelled += doubted.filter { id in !held.contains { $0.id == id } }
-            return held.filter { !told.contains($0.place) && !state.table.knows($0.id, place: $0.place) }
+            held.filter { !told.contains($0.place) && !state.table.knows($0.id, place: $0.place) }
         }
-        guard !unknown.isEmpty else { return }
+        guard !unknown.isEmpty else { return cancelled }
         self.logger.info("gave back claims that had got lost", metadata: ["events": "\(unknown.count)"])
         try connection.execute(.release(worker: worker, unknown))
         // They may be for a lane here, which the database won't wake on its own worker's behalf.
         self.state.withLock { $0.table.woken() }
+        return cancelled
     }
 
     private func takeCancelled() -> [EventID] {

@@ -27,10 +27,12 @@ struct DurabilityTests {
             "rejoinder.wake('{node}')", "rejoinder.settle(array['\(self.id)'::uuid])",
             "rejoinder.release(1, array['\(self.id)'::uuid], '{1}')", "rejoinder.recover()",
             "rejoinder.heartbeat(1, 0)",
-            "rejoinder.abandon(array['\(self.id)'::uuid], '{cancelled}', '{x}')", "rejoinder.deregister(1)",
+            "rejoinder.abandon(array['\(self.id)'::uuid], '{cancelled}', '{x}')",
+            "rejoinder.register('ingress', 'n', 'h', 1, 'v', process => 1)", "rejoinder.deregister(1)",
         ]
         try await TestCluster.withDatabase { database in
             let connection = try await database.connect()
+            try await connection.query("select rejoinder.register('ingress', 'n', 'h', 1, 'v')::text")
             try await connection.enqueue([.sample(id: self.id)], ingress: 1)
             for call in calls {
                 let commit = try await self.commit(call, on: connection, session: "on")

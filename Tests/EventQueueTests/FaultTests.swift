@@ -264,7 +264,7 @@ struct FaultTests {
         arguments: [false, true]
     )
     func serverRestart(writesLate: Bool) async throws {
-        // Until then nothing is on the disk of what commits asynchronously, not even which processes there are.
+        // Until then nothing is on the disk of what commits asynchronously.
         let settings = ["fsync": "off", "wal_writer_delay": writesLate ? "10s" : "200ms"]
         try await TestCluster.withCluster(settings: settings) { cluster, database in
             try await Rig.run(in: database) { rig in

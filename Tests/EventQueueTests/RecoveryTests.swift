@@ -194,6 +194,15 @@ struct RecoveryTests {
         }
     }
 
+    @Test("where the server's clock is put back, the times run anew")
+    func clockPutBack() async throws {
+        try await self.withWorker { scene in
+            try await scene.hear(-3600)
+            _ = try await scene.ingress.connection.heartbeat(scene.ingress.process)
+            #expect(try await scene.recover(scene.worker.process, silent: 8, heard: nil) == [0, 0, 0])
+        }
+    }
+
     @Test("where the one that looks hangs and others are heard of, who is silent is dead after 5 s all the same")
     func hungMaintainer() async throws {
         try await self.withWorker { scene in

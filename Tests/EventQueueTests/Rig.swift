@@ -44,6 +44,8 @@ final class RunningWorker: Sendable {
     let recorder = LogRecorder()
     /// The events whose handlers were told that nobody waits any more.
     let cancelled = Mailbox<EventID>()
+    /// What it was told, in order.
+    let told = Mailbox<String>()
     private let task: Task<Void, Never>
 
     init(
@@ -58,11 +60,12 @@ final class RunningWorker: Sendable {
             logger: self.recorder.logger
         )
         self.queue = queue
-        self.task = Task { [cancelled] in
+        self.task = Task { [cancelled, told] in
             await queue.run { event in
                 switch event {
                 case .claimed(let claims, _):
                     for claim in claims {
+                        told.send("claimed \(claim.id)")
                         Task {
                             let start = ContinuousClock.now
                             let outcome = await handle(claim)
@@ -71,6 +74,7 @@ final class RunningWorker: Sendable {
                     }
                 case .cancelled(let id):
                     cancelled.send(id)
+                    told.send("cancelled \(id)")
                 }
             }
         }

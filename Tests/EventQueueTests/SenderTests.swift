@@ -15,12 +15,15 @@ struct SenderTests {
         senders.looked([1, 2], at: start)
         #expect(!senders.isLookDue(at: start + .seconds(29)))
         #expect(senders.isLookDue(at: start + .seconds(30)))
-        let knows = (senders.knows(2), senders.knows(3))
+        let knows = (senders.knows(2, at: start + .seconds(29)), senders.knows(2, at: start + .seconds(30)))
         #expect(knows == (true, false))
+        let knowsStranger = senders.knows(3, at: start)
+        #expect(!knowsStranger)
         #expect(!senders.isLookDue(at: start + .milliseconds(99)))
         #expect(senders.isLookDue(at: start + .milliseconds(100)))
         senders.looked([3], at: start + .seconds(1))
-        let nowKnows = (senders.knows(2), senders.knows(3))
+        let then = start + .seconds(2)
+        let nowKnows = (senders.knows(2, at: then), senders.knows(3, at: then))
         #expect(nowKnows == (false, true))
     }
 
@@ -97,6 +100,31 @@ struct SenderTests {
                 gate.open()
                 #expect(await outcomes.map(\.text) == ["\"kept\"", nil])
                 #expect(rig.ingress.state.withLock { $0.refused } == [])
+            }
+        }
+    }
+
+    @Test("what a stranger says to be cancelled runs where the same trip claims it")
+    func claimedMeanwhile() async throws {
+        try await Rig.run { rig in
+            let gate = Gate()
+            let held = Mailbox<EventID>()
+            try await rig.withWorker([.sample(slots: 1)]) { claim in
+                held.send(claim.id)
+                await gate.passed()
+                return .answered(claim.payload)
+            } _: { worker in
+                let events = [NewEvent.sample(text: "1"), .sample(text: "2")]
+                async let outcomes = rig.outcomes(of: events)
+                let first = try await held.next()
+                let second = try #require(events.map(\.id).first { $0 != first })
+                try await eventually("the other waits") { try await rig.state(of: second) == "queued" }
+                worker.queue.state.withLock { $0.doubt(cancelled: second) }
+                gate.open()
+                #expect(await outcomes.map(\.text) == ["\"1\"", "\"2\""])
+                for expected in ["claimed \(first)", "cancelled \(second)", "claimed \(second)"] {
+                    #expect(try await worker.told.next() == expected)
+                }
             }
         }
     }

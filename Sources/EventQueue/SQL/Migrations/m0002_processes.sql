@@ -2,8 +2,8 @@
 -- clients. Rules that hold throughout this schema:
 -- * No transaction that notifies waits for the disk: NOTIFY holds a cluster-wide lock until its commit has flushed.
 --   So functions that notify commit asynchronously, except for an operator's, which are rare.
--- * Only store() must be durable, and the claim of an at-most-once event. What another commit may lose in a crash of
---   the database, the ingress enqueues again.
+-- * Only store() must be durable, the claim and the end of an at-most-once event, and a process's first registration. What
+--   another commit may lose in a crash of the database, the ingress enqueues again.
 -- * No function in language sql that isn't inlined: PostgreSQL before 18 parses and plans it anew at each call.
 -- * The plans of the hot functions never depend on statistics: the table grows faster than it is analysed. So rows of "live"
 --   are joined by "= any (array[id])" and "is not distinct from", which leave the planner no way but to look up each id: with
@@ -377,12 +377,13 @@ declare
     lane jsonb;
     lane_id integer;
 begin
-    -- A crash must not have the id given to another.
-    perform rejoinder.commit_durably(true);
     update rejoinder.process as p
        set heartbeat_at = clock_timestamp(), missing_since = null, stopped_at = null, has_session = register.has_session
      where p.id = register.process and p.role = register.role and p.instance is not distinct from register.instance
     returning p.id into registered;
+    -- A crash must not have a new id given to another. One that is there is on the disk already; and while a standby is missing
+    -- that commits wait for, nobody's row may be locked for so long.
+    perform rejoinder.commit_durably(registered is null);
     if registered is null and process is not null then
         insert into rejoinder.process (id, role, name, host, pid, instance, version, has_session, slots)
         overriding system value
@@ -471,10 +472,11 @@ declare
     since timestamptz;
 begin
     select w.heard_at, w.resumed_at into last, since from rejoinder.watch as w;
-    if last < heard - interval '3 seconds' then
+    -- Or the clock was put back.
+    if last not between heard - interval '3 seconds' and heard + interval '3 seconds' then
         since := heard;
     end if;
-    if last is null or last < heard - interval '400 milliseconds' then
+    if last is null or last not between heard - interval '400 milliseconds' and heard + interval '3 seconds' then
         -- Of several at the same moment one notes it.
         update rejoinder.watch as w
            set heard_at = heard, resumed_at = since
