@@ -2,6 +2,7 @@ import AsyncHTTPClient
 import HaptikWebhook
 import NIOCore
 import NIOHTTP1
+import TestSupport
 import Testing
 
 #if canImport(FoundationEssentials)
@@ -37,9 +38,7 @@ struct Browser: Sendable {
     /// Runs a browser while `body` runs.
     static func with(_ body: (Browser) async throws -> Void) async throws {
         guard self.isInstalled else { throw Failure(description: "there is no Chromium: Scripts/install-dependencies") }
-        try await Program.with(Self.driver, ["--port=0"]) { program in
-            let line = try await program.line(containing: "started successfully on port")
-            let driver = "http://127.0.0.1:" + (line.split(separator: " ").last ?? "").filter { $0.isNumber }
+        try await self.withDriver { driver in
             var arguments: [JSONValue] = ["--headless=new", "--disable-gpu", "--disable-dev-shm-usage"]
             if geteuid() == 0 { arguments.append("--no-sandbox") }
             let made = try await Self.request(
@@ -64,6 +63,21 @@ struct Browser: Sendable {
                 throw error
             }
             _ = try await browser.call(.DELETE, "")
+        }
+    }
+
+    /// chromedriver takes a free port of IPv6, and ends where somebody else has the same one of IPv4: then it is started again.
+    private static func withDriver(_ body: (String) async throws -> Void) async throws {
+        var started: String?
+        while started == nil {
+            try await Program.with(Self.driver, ["--port=0"]) { program in
+                try await TestSupport.eventually("chromedriver has started, or ended") {
+                    program.lines.contains { $0.contains("started successfully on port") || $0.contains("Exiting") }
+                }
+                started = program.lines.first { $0.contains("started successfully on port") }
+                guard let line = started else { return }
+                try await body("http://127.0.0.1:" + (line.split(separator: " ").last ?? "").filter { $0.isNumber })
+            }
         }
     }
 
