@@ -5,6 +5,8 @@
 struct Senders: Sendable {
     /// After this a process's number may be another's.
     private static let validity = Duration.seconds(30)
+    /// A worker at rest looks but once a second.
+    private static let refresh = Duration.seconds(15)
     /// Between two looks, however many strangers there are.
     private static let pause = Duration.milliseconds(100)
 
@@ -22,7 +24,7 @@ struct Senders: Sendable {
     /// Whether it is time to ask who they are.
     func isLookDue(at now: ContinuousClock.Instant) -> Bool {
         guard let lookedAt = self.lookedAt else { return true }
-        return now - lookedAt >= (self.hasHeardStranger ? Self.pause : Self.validity)
+        return now - lookedAt >= (self.hasHeardStranger ? Self.pause : Self.refresh)
     }
 
     mutating func looked(_ processes: [Int32], at now: ContinuousClock.Instant) {

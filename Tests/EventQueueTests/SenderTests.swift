@@ -7,14 +7,14 @@ import Testing
 
 @Suite("Only who may answer and claim is taken at his word", .timeLimit(.minutes(10)))
 struct SenderTests {
-    @Test("who they are is asked at first, when a stranger is heard but not at once again, and each half minute")
+    @Test("who they are is asked at first, when a stranger is heard but not at once again, and each 15 s")
     func looks() {
         var senders = Senders()
         let start = ContinuousClock.now
         #expect(senders.isLookDue(at: start))
         senders.looked([1, 2], at: start)
-        #expect(!senders.isLookDue(at: start + .seconds(29)))
-        #expect(senders.isLookDue(at: start + .seconds(30)))
+        #expect(!senders.isLookDue(at: start + .seconds(14)))
+        #expect(senders.isLookDue(at: start + .seconds(15)))
         let knows = (senders.knows(2, at: start + .seconds(29)), senders.knows(2, at: start + .seconds(30)))
         #expect(knows == (true, false))
         let knowsStranger = senders.knows(3, at: start)
