@@ -70,8 +70,10 @@ extension IngressQueue: Service {
             }
             return
         }
-        self.senders.forget()
-        self.state.withLock { $0.table.reconcile() }
+        self.state.withLock { state in
+            state.senders = Senders()
+            state.table.reconcile()
+        }
         // A new registration listens elsewhere.
         while connection.isOpen, !Task.isCancelled, self.session.registration == registration {
             let trip = self.state.withLock { $0.table.nextTrip() }
@@ -80,7 +82,7 @@ extension IngressQueue: Service {
                 continue
             }
             do throws(PostgresError) {
-                if !self.connector.lacksSessions { try self.senders.look(on: connection) }
+                try self.lookAtSenders(on: connection)
                 try self.carry(out: trip, registration.process, on: connection)
             } catch {
                 self.state.withLock { $0.table.returned(trip) }
@@ -92,9 +94,16 @@ extension IngressQueue: Service {
         }
     }
 
+    private func lookAtSenders(on connection: isolated PostgresConnection) throws(PostgresError) {
+        let now = ContinuousClock.now
+        guard !self.connector.lacksSessions, self.state.withLock({ $0.senders.isLookDue(at: now) }) else { return }
+        let senders = try connection.execute(PostgresCall(Statements.senders)).integers(0, 0)
+        self.state.withLock { $0.senders.looked(senders, at: now) }
+    }
+
     /// What a stranger says, whose session may be new, is looked up; which nodes are paused, by a heartbeat.
     private func heard(_ notification: PostgresNotification) {
-        let isCertain = self.senders.knows(notification.sender)
+        let isCertain = self.state.withLock { $0.senders.knows(notification.sender, at: .now) }
         switch QueueNotification(payload: notification.payload) {
         case .done(let settled): self.heard(settled, isCertain: isCertain)
         case .refuse where !isCertain, .admit where !isCertain: self.session.hurry()
