@@ -70,10 +70,8 @@ extension IngressQueue: Service {
             }
             return
         }
-        self.state.withLock { state in
-            state.senders = Senders()
-            state.table.reconcile()
-        }
+        self.senders.forget()
+        self.state.withLock { $0.table.reconcile() }
         // A new registration listens elsewhere.
         while connection.isOpen, !Task.isCancelled, self.session.registration == registration {
             let trip = self.state.withLock { $0.table.nextTrip() }
@@ -82,7 +80,6 @@ extension IngressQueue: Service {
                 continue
             }
             do throws(PostgresError) {
-                try self.lookAtSenders(on: connection)
                 try self.carry(out: trip, registration.process, on: connection)
             } catch {
                 self.state.withLock { $0.table.returned(trip) }
@@ -91,19 +88,13 @@ extension IngressQueue: Service {
                 }
                 return
             }
+            if !self.connector.lacksSessions { self.senders.look(on: connection, self.logger) }
         }
-    }
-
-    private func lookAtSenders(on connection: isolated PostgresConnection) throws(PostgresError) {
-        let now = ContinuousClock.now
-        guard !self.connector.lacksSessions, self.state.withLock({ $0.senders.isLookDue(at: now) }) else { return }
-        let senders = try connection.execute(PostgresCall(Statements.senders)).integers(0, 0)
-        self.state.withLock { $0.senders.looked(senders, at: now) }
     }
 
     /// What a stranger says, whose session may be new, is looked up; which nodes are paused, by a heartbeat.
     private func heard(_ notification: PostgresNotification) {
-        let isCertain = self.state.withLock { $0.senders.knows(notification.sender, at: .now) }
+        let isCertain = self.senders.knows(notification.sender)
         switch QueueNotification(payload: notification.payload) {
         case .done(let settled): self.heard(settled, isCertain: isCertain)
         case .refuse where !isCertain, .admit where !isCertain: self.session.hurry()

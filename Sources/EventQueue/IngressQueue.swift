@@ -29,10 +29,10 @@ package final class IngressQueue: Sendable {
         var table = WaiterTable<Waiter>()
         /// The nodes that are paused, and whose callers are not let in.
         var refused: Set<String> = []
-        var senders = Senders()
     }
 
     let connector: PostgresConnector
+    let senders = Senders()
     let pool: PostgresPool
     let limits: Limits
     let logger: Logger

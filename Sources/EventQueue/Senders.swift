@@ -1,8 +1,18 @@
+import Logging
+import PostgresClient
+import Synchronization
+
 /// The server's processes whose notifications are taken at their word: those of logins that may answer events or claim them.
 ///
 /// PostgreSQL has no privilege for `NOTIFY`: any login of the database can send one. But the server itself tells which of its
 /// processes did. What another one says is looked up, since a session may be new, or have ended.
-struct Senders: Sendable {
+final class Senders: Sendable {
+    private struct State {
+        var known: Set<Int32> = []
+        var lookedAt: ContinuousClock.Instant?
+        var hasHeardStranger = false
+    }
+
     /// After this a process's number may be another's.
     private static let validity = Duration.seconds(30)
     /// A worker at rest looks but once a second.
@@ -10,26 +20,43 @@ struct Senders: Sendable {
     /// Between two looks, however many strangers there are.
     private static let pause = Duration.milliseconds(100)
 
-    private var known: Set<Int32> = []
-    private var lookedAt: ContinuousClock.Instant?
-    private var hasHeardStranger = false
+    private let state = Mutex(State())
+
+    /// The connection is another: nobody is known.
+    func forget() { self.state.withLock { $0 = State() } }
 
     /// Whether this process's word is taken.
-    mutating func knows(_ process: Int32, at now: ContinuousClock.Instant) -> Bool {
-        if let lookedAt, now - lookedAt < Self.validity, self.known.contains(process) { return true }
-        self.hasHeardStranger = true
-        return false
+    func knows(_ process: Int32, at now: ContinuousClock.Instant = .now) -> Bool {
+        self.state.withLock { state in
+            if let lookedAt = state.lookedAt, now - lookedAt < Self.validity, state.known.contains(process) {
+                return true
+            }
+            state.hasHeardStranger = true
+            return false
+        }
     }
 
-    /// Whether it is time to ask who they are.
+    /// Asks who they are, if it is time to; what fails is asked again.
+    ///
+    /// To be called after a trip, not before: on a new connection the work that waits comes first.
+    func look(on connection: isolated PostgresConnection, _ logger: Logger) {
+        let now = ContinuousClock.now
+        guard self.isLookDue(at: now) else { return }
+        do throws(PostgresError) {
+            self.looked(try connection.execute(PostgresCall(Statements.senders)).integers(0, 0), at: now)
+        } catch where connection.isOpen {
+            logger.warning("can't tell who sends notifications, asking again", metadata: ["error": "\(error)"])
+        } catch {}
+    }
+
     func isLookDue(at now: ContinuousClock.Instant) -> Bool {
-        guard let lookedAt = self.lookedAt else { return true }
-        return now - lookedAt >= (self.hasHeardStranger ? Self.pause : Self.refresh)
+        self.state.withLock { state in
+            guard let lookedAt = state.lookedAt else { return true }
+            return now - lookedAt >= (state.hasHeardStranger ? Self.pause : Self.refresh)
+        }
     }
 
-    mutating func looked(_ processes: [Int32], at now: ContinuousClock.Instant) {
-        self.known = Set(processes)
-        self.lookedAt = now
-        self.hasHeardStranger = false
+    func looked(_ processes: [Int32], at now: ContinuousClock.Instant) {
+        self.state.withLock { $0 = State(known: Set(processes), lookedAt: now) }
     }
 }

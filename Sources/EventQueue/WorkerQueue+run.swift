@@ -70,16 +70,9 @@ extension WorkerQueue {
         return nil
     }
 
-    private func lookAtSenders(on connection: isolated PostgresConnection) throws(PostgresError) {
-        let now = ContinuousClock.now
-        guard !self.connector.lacksSessions, self.state.withLock({ $0.senders.isLookDue(at: now) }) else { return }
-        let senders = try connection.execute(PostgresCall(Statements.senders)).integers(0, 0)
-        self.state.withLock { $0.senders.looked(senders, at: now) }
-    }
-
     /// What a stranger says, whose session may be new, is looked up; that one is to drain, by a heartbeat.
     private func heard(_ notification: PostgresNotification) {
-        let isCertain = self.state.withLock { $0.senders.knows(notification.sender, at: .now) }
+        let isCertain = self.senders.knows(notification.sender)
         switch QueueNotification(payload: notification.payload) {
         case .wake(let lane):
             let index = self.session.registration?.lanes.firstIndex(of: lane)
@@ -122,8 +115,8 @@ extension WorkerQueue {
         _ onEvent: @Sendable (Event) async -> Void
     ) async {
         guard let registration = await self.registration() else { return }
+        self.senders.forget()
         self.state.withLock { state in
-            state.senders = Senders()
             state.table.connectionLost()
             state.table.callable(!self.connector.lacksSessions)
             state.shouldReconcile = true
@@ -158,7 +151,6 @@ extension WorkerQueue {
                     isListening = !isDeaf
                     try connection.execute(isListening ? registration.listen : .unlisten)
                 }
-                try self.lookAtSenders(on: connection)
                 // Before it claims: this very trip may claim one of them, which then runs rightly.
                 for id in try self.reconcile(worker: registration.process, but: trip, on: connection) {
                     await onEvent(.cancelled(id))
@@ -176,6 +168,7 @@ extension WorkerQueue {
                 }
                 return
             }
+            if !self.connector.lacksSessions { self.senders.look(on: connection, self.logger) }
         }
     }
 

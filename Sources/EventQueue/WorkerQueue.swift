@@ -23,7 +23,6 @@ package final class WorkerQueue: Sendable {
         var cancelled: [EventID] = []
         /// Said to be cancelled by a stranger.
         var doubted: [EventID] = []
-        var senders = Senders()
         var isStopping = false
         /// A trip is under way, and what it brings not yet known.
         var isTravelling = false
@@ -57,6 +56,7 @@ package final class WorkerQueue: Sendable {
     let session: ProcessSession
     let signal = Signal()
     let tracer = EventTrace.tracer
+    let senders = Senders()
     /// When lanes look again for what a limit held back.
     let looks = DeadlineQueue<Int>()
     /// Raised when outcomes are to be told apart from the trips.

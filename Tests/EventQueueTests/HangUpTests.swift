@@ -39,13 +39,7 @@ struct HangUpTests {
             #expect(await caller.value == .abandoned)
             try await eventually("it is cancelled") { try await rig.state(of: queued.id) == "cancelled" }
 
-            let gate = Gate()
-            let held = Mailbox<EventID>()
-            try await rig.withWorker { claim in
-                held.send(claim.id)
-                await gate.passed()
-                return .answered(claim.payload)
-            } _: { worker async throws in
+            try await rig.withHoldingWorker { worker, held, gate async throws in
                 let running = NewEvent.sample()
                 let caller = Task { await rig.outcome(of: running) }
                 #expect(try await held.next() == running.id)

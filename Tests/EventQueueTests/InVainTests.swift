@@ -15,13 +15,7 @@ struct InVainTests {
     @Test("at the deadline, also while a handler runs; the event expires, and the worker is told")
     func expired() async throws {
         try await Rig.run { rig in
-            let gate = Gate()
-            let held = Mailbox<EventID>()
-            try await rig.withWorker { claim in
-                held.send(claim.id)
-                await gate.passed()
-                return .answered(claim.payload)
-            } _: { worker in
+            try await rig.withHoldingWorker { worker, held, gate async throws in
                 let running = NewEvent.sample(timeLeft: .seconds(1))
                 let queued = NewEvent.sample(node: "nobody's", timeLeft: .milliseconds(300))
                 async let outcomes = rig.outcomes(of: [running, queued])

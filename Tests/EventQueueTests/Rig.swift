@@ -154,6 +154,22 @@ struct Rig: Sendable {
         #expect(worker.recorder.warningsOfServer == [])
     }
 
+    /// A worker whose handlers say what they hold, and give it back as the answer when the gate is open.
+    func withHoldingWorker(
+        _ lanes: [LaneOptions] = [.sample(slots: 100)],
+        _ body: (RunningWorker, Mailbox<EventID>, Gate) async throws -> Void
+    ) async throws {
+        let gate = Gate()
+        let held = Mailbox<EventID>()
+        try await self.withWorker(lanes) { claim in
+            held.send(claim.id)
+            await gate.passed()
+            return .answered(claim.payload)
+        } _: { worker in
+            try await body(worker, held, gate)
+        }
+    }
+
     func outcome(of event: NewEvent = .sample()) async -> Outcome { await self.ingress.outcome(of: event) }
 
     /// The outcomes of many events that wait at the same time, in their order.

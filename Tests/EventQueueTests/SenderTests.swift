@@ -9,7 +9,7 @@ import Testing
 struct SenderTests {
     @Test("who they are is asked at first, when a stranger is heard but not at once again, and each 15 s")
     func looks() {
-        var senders = Senders()
+        let senders = Senders()
         let start = ContinuousClock.now
         #expect(senders.isLookDue(at: start))
         senders.looked([1, 2], at: start)
@@ -69,13 +69,7 @@ struct SenderTests {
     func forgedOrders() async throws {
         try await Rig.run { rig in
             let reader = try await rig.database.asMember(of: "rejoinder_reader").connect()
-            let gate = Gate()
-            let held = Mailbox<EventID>()
-            try await rig.withWorker { claim in
-                held.send(claim.id)
-                await gate.passed()
-                return .answered(claim.payload)
-            } _: { worker in
+            try await rig.withHoldingWorker { worker, held, gate async throws in
                 let events = [NewEvent.sample(text: "kept"), .sample(text: "cancelled")]
                 async let outcomes = rig.outcomes(of: events)
                 #expect(Set([try await held.next(), try await held.next()]) == Set(events.map(\.id)))
@@ -107,13 +101,7 @@ struct SenderTests {
     @Test("what a stranger says to be cancelled runs where the same trip claims it")
     func claimedMeanwhile() async throws {
         try await Rig.run { rig in
-            let gate = Gate()
-            let held = Mailbox<EventID>()
-            try await rig.withWorker([.sample(slots: 1)]) { claim in
-                held.send(claim.id)
-                await gate.passed()
-                return .answered(claim.payload)
-            } _: { worker in
+            try await rig.withHoldingWorker([.sample(slots: 1)]) { worker, held, gate async throws in
                 let events = [NewEvent.sample(text: "1"), .sample(text: "2")]
                 async let outcomes = rig.outcomes(of: events)
                 let first = try await held.next()
