@@ -44,7 +44,7 @@ final class Senders: Sendable {
         guard self.isLookDue(at: now) else { return }
         do throws(PostgresError) {
             self.looked(try connection.execute(PostgresCall(Statements.senders)).integers(0, 0), at: now)
-        } catch where connection.isOpen {
+        } catch  where connection.isOpen {
             logger.warning("can't tell who sends notifications, asking again", metadata: ["error": "\(error)"])
         } catch {}
     }

@@ -64,7 +64,9 @@ struct FaultTests {
                 #expect(await outcome.text == "\"hello\"")
                 #expect(!rig.ingress.connector.refuses)
                 #expect(rig.ingress.isReady)
-                #expect(rig.recorder.complaints.count == 1, "\(rig.recorder.complaints)")
+                // The housekeeping may have met the locks of those that made and dropped the trigger.
+                let complaints = rig.recorder.complaints.filter { !$0.hasPrefix("partitions can't be kept in order") }
+                #expect(complaints.count == 1, "\(complaints)")
             }
         }
     }
