@@ -19,6 +19,29 @@ select 'grant ' || lane::text || ' ' || id::text || ' ' || place::text
     || ':' || endpoint || node || coalesce(trace, '') || payload::text
 $$;
 
+-- Notifies a lane's worker of the events that this transaction has claimed for it.
+create function rejoinder.grant_to(lane rejoinder.lane, ids uuid[], payloads json[], traces text[]) returns integer
+language plpgsql
+set enable_seqscan = off
+set enable_bitmapscan = off
+set enable_hashjoin = off
+set enable_mergejoin = off
+set plan_cache_mode = force_generic_plan
+as $$
+#variable_conflict use_column
+begin
+    return count(
+               pg_notify(
+                   rejoinder.channel(lane.process),
+                   rejoinder.grant_of(lane.id, l.id, l.place, l.deadline - l.enqueued_at, l.endpoint, l.node, u.trace, u.payload)
+               )
+           )
+      from (select unnest(ids) as id, unnest(payloads) as payload, unnest(traces) as trace) as u
+      join rejoinder.live as l on l.id = any (array[u.id])
+       -- An event that is enqueued again may be this worker's already.
+     where l.worker = lane.process and l.xmin = pg_current_xact_id()::xid;
+end $$;
+
 -- What waits is found by its node, so that one must be there; one that is about to go, since it was not called for long, stays.
 create function rejoinder.make_known(nodes text[]) returns void
 language plpgsql as $$
@@ -37,16 +60,11 @@ create function rejoinder.enqueue(
     ago integer[] default null, traces text[] default null, lane rejoinder.lane default null
 ) returns void
 language plpgsql
-set enable_seqscan = off
-set enable_bitmapscan = off
-set enable_hashjoin = off
-set enable_mergejoin = off
 set plan_cache_mode = force_generic_plan
 as $$
 #variable_conflict use_column
 declare
     started constant timestamptz := clock_timestamp();
-    granted integer;
     nothing text;
 begin
     nothing := set_config('synchronous_commit', 'off', true);
@@ -66,28 +84,16 @@ begin
                        unnest(payloads) as payload, unnest(ago) as ago, unnest(traces) as trace
           ) as u
             on conflict do nothing
-        returning id, deadline, endpoint, node, trace, payload
-    ), entered as (
-        insert into rejoinder.live (
-            id, enqueued_at, deadline, ingress, endpoint, node, worker, claimed_at, attempt, max_attempts
-        )
-        select new.id, started, new.deadline, enqueue.ingress, new.endpoint, new.node, lane.process,
-               case when lane.process is not null then started end, case when lane.process is null then 0 else 1 end,
-               coalesce(lane.max_attempts, 3)
-          from new
-        returning id, place
+        returning id, deadline, endpoint, node
     )
-    select count(
-               pg_notify(
-                   rejoinder.channel(lane.process),
-                   rejoinder.grant_of(lane.id, new.id, entered.place, new.deadline - started, new.endpoint, new.node,
-                                      new.trace, new.payload)
-               )
-           )
-      into granted
-      from new
-      join entered on entered.id = new.id
-     where lane.process is not null;
+    insert into rejoinder.live (id, enqueued_at, deadline, ingress, endpoint, node, worker, claimed_at, attempt, max_attempts)
+    select new.id, started, new.deadline, enqueue.ingress, new.endpoint, new.node, lane.process,
+           case when lane.process is not null then started end, case when lane.process is null then 0 else 1 end,
+           coalesce(lane.max_attempts, 3)
+      from new;
+    if lane.id is not null then
+        nothing := rejoinder.grant_to(lane, ids, payloads, traces);
+    end if;
 end $$;
 
 -- What an ingress calls, in one round trip and one statement: enqueue(), and when that has committed wake(); or, where a
