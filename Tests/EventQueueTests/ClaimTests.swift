@@ -62,15 +62,15 @@ struct ClaimTests {
         }
     }
 
-    @Test("oldest first, across nodes, up to the number asked for")
-    func order() async throws {
+    @Test("oldest first, across nodes, up to the number asked for", arguments: [5, 20])
+    func order(served: Int) async throws {
         try await TestCluster.withDatabase { database in
             let connection = try await database.connect()
             let events = (0..<30).map { NewEvent.sample(node: "node\($0 * 7 % 5)") }
             // In two batches, since only the order of batches and the order within one are the queue's.
             try await connection.enqueue(Array(events[..<15]), ingress: 1)
             try await connection.enqueue(Array(events[15...]), ingress: 1)
-            let lane = LaneOptions.sample((0..<5).map { "node\($0)" })
+            let lane = LaneOptions.sample((0..<served).map { "node\($0)" })
             var claimed: [EventID] = []
             for count in [1, 4, 10, 15] { claimed += try await connection.claim(1, lane, count: count).map(\.id) }
             #expect(claimed == events.map(\.id))
@@ -132,11 +132,14 @@ struct ClaimTests {
         }
     }
 
-    @Test("overload: once something has waited for a third of its time, the newest are taken, of all nodes")
-    func newestFirst() async throws {
+    @Test(
+        "overload: once something has waited for a third of its time, the newest are taken, of all nodes",
+        arguments: [0, 20]
+    )
+    func newestFirst(others: Int) async throws {
         try await TestCluster.withDatabase { database in
             let connection = try await database.connect()
-            let lane = LaneOptions.sample(["a", "b"])
+            let lane = LaneOptions.sample(["a", "b"] + (0..<others).map { "node\($0)" })
             let events = (0..<8).map { NewEvent.sample(node: $0.isMultiple(of: 2) ? "a" : "b") }
             try await connection.enqueue(events, ingress: 1)
             func wait(_ seconds: Double) async throws {
