@@ -132,6 +132,11 @@ struct PlanTests {
             #expect(telling.count == 20)
             #expect(plans.count >= 50)
             self.check(plans)
+            // Whether a node is known: there may be many.
+            let knowing = recorder.entries.map { $0.text("postgres.message") }
+                .filter { $0.contains("plan:") && $0.contains("Function Scan on unnest called") }
+            #expect(knowing.count == 10)
+            #expect(knowing.allSatisfy { $0.contains("Index Scan using node_pkey on node") }, "\(knowing.first ?? "")")
         }
     }
 

@@ -60,6 +60,7 @@ create function rejoinder.enqueue(
     ago integer[] default null, traces text[] default null, lane rejoinder.lane default null
 ) returns void
 language plpgsql
+set enable_seqscan = off
 set plan_cache_mode = force_generic_plan
 as $$
 #variable_conflict use_column
@@ -71,7 +72,7 @@ begin
     -- Those that a lane is found for are known.
     if lane.id is null and exists (
         select from unnest(nodes) as called (name)
-         where not exists (select from rejoinder.node as known where known.name = called.name and known.retired_at is null)
+         where (select true from rejoinder.node as n where n.name = called.name and n.retired_at is null limit 1) is null
     ) then
         nothing := rejoinder.make_known(nodes);
     end if;
