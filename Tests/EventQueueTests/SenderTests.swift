@@ -95,6 +95,7 @@ struct SenderTests {
                 #expect(!worker.queue.isStopping)
                 gate.open()
                 #expect(await outcomes.map(\.text) == ["\"kept\"", nil])
+                #expect(rig.ingress.state.withLock { $0.refused } == [])
             }
         }
     }
