@@ -11,6 +11,7 @@ final class Senders: Sendable {
         var known: Set<Int32> = []
         var lookedAt: ContinuousClock.Instant?
         var hasHeardStranger = false
+        var isFailing = false
     }
 
     /// After this a process's number may be another's.
@@ -36,7 +37,7 @@ final class Senders: Sendable {
         }
     }
 
-    /// Asks who they are, if it is time to; what fails is asked again.
+    /// Asks who they are, if it is time to. Where that fails nobody is known until it is time again, and the log says it once.
     ///
     /// To be called after a trip, not before: on a new connection the work that waits comes first.
     func look(on connection: isolated PostgresConnection, _ logger: Logger) {
@@ -44,11 +45,14 @@ final class Senders: Sendable {
         guard self.isLookDue(at: now) else { return }
         do throws(PostgresError) {
             self.looked(try connection.execute(PostgresCall(Statements.senders)).integers(0, 0), at: now)
-        } catch  where connection.isOpen {
+        } catch {
+            let isNews = self.failed(at: now)
+            guard isNews, connection.isOpen else { return }
             logger.warning("can't tell who sends notifications, asking again", metadata: ["error": "\(error)"])
-        } catch {}
+        }
     }
 
+    /// Whether it is time to ask who they are.
     func isLookDue(at now: ContinuousClock.Instant) -> Bool {
         self.state.withLock { state in
             guard let lookedAt = state.lookedAt else { return true }
@@ -58,5 +62,13 @@ final class Senders: Sendable {
 
     func looked(_ processes: [Int32], at now: ContinuousClock.Instant) {
         self.state.withLock { $0 = State(known: Set(processes), lookedAt: now) }
+    }
+
+    /// - Returns: whether the look before had not failed.
+    func failed(at now: ContinuousClock.Instant) -> Bool {
+        self.state.withLock { state in
+            defer { state = State(lookedAt: now, isFailing: true) }
+            return !state.isFailing
+        }
     }
 }

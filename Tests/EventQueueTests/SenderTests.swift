@@ -25,6 +25,28 @@ struct SenderTests {
         let then = start + .seconds(2)
         let nowKnows = (senders.knows(2, at: then), senders.knows(3, at: then))
         #expect(nowKnows == (false, true))
+
+        let areNews = (senders.failed(at: then), senders.failed(at: then + .seconds(15)))
+        #expect(areNews == (true, false))
+        #expect(!senders.isLookDue(at: then + .seconds(16)))
+        let knowsAfterwards = senders.knows(3, at: then + .seconds(16))
+        #expect(!knowsAfterwards)
+    }
+
+    @Test("where it can't be told who sends, all is looked up, answers come, and the log says it once")
+    func unknown() async throws {
+        try await Rig.run { rig in
+            try await rig.rename("senders", to: "no_senders")
+            try await rig.withWorker { worker in
+                for text in ["1", "2", "3"] {
+                    #expect(await rig.outcome(of: .sample(text: text)).text == "\"\(text)\"")
+                }
+                let complaints = worker.recorder.complaints
+                #expect(complaints.count { $0.hasPrefix("can't tell who sends") } == 1, "\(complaints)")
+            }
+            let complaints = rig.recorder.complaints
+            #expect(complaints.count { $0.hasPrefix("can't tell who sends") } == 1, "\(complaints)")
+        }
     }
 
     @Test("an answer that a reader notifies reaches no caller, the real one does")
