@@ -37,9 +37,10 @@ final class Senders: Sendable {
         }
     }
 
-    /// Asks who they are, if it is time to. Where that fails nobody is known until it is time again, and the log says it once.
+    /// Asks who they are, if it is time to.
     ///
-    /// To be called after a trip, not before: on a new connection the work that waits comes first.
+    /// To be called after a trip, not before: on a new connection the work that waits comes first. Where it fails nobody is
+    /// known until it is time again, and the log says it once.
     func look(on connection: isolated PostgresConnection, _ logger: Logger) {
         let now = ContinuousClock.now
         guard self.isLookDue(at: now) else { return }
