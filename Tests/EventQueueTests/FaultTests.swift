@@ -162,6 +162,7 @@ struct FaultTests {
     func again() async throws {
         try await Rig.run { rig in
             let handled = Counter()
+            let ended = Counter()
             try await rig.withWorker { claim in
                 handled.add()
                 return .answered(claim.payload)
@@ -170,12 +171,19 @@ struct FaultTests {
                     while !Task.isCancelled {
                         let before = handled.value
                         try await rig.terminate(["test-worker", "test-ingress"].randomElement() ?? "")
+                        ended.add()
                         repeat { try await Task.sleep(for: .milliseconds(50)) } while handled.value == before
                     }
                 }
                 for _ in 0..<10 {
                     let events = (0..<100).map { NewEvent.sample(text: "\($0)") }
                     #expect(await rig.outcomes(of: events).map(\.text) == events.map(\.text))
+                }
+                // It goes on to the end.
+                let before = ended.value
+                try await eventually("backends are ended still") {
+                    _ = await rig.outcome()
+                    return ended.value > before
                 }
                 breaking.cancel()
                 _ = await breaking.result
