@@ -10,8 +10,8 @@ struct InlineQueue: CallQueue {
 
     let isReady = true
 
-    func enter(_ event: NewEvent, onOutcome: @escaping @Sendable (Outcome, _ waited: Duration?) -> Void) {
-        onOutcome(Self.outcome, nil)
+    func enter(_ event: NewEvent, onEnding: @escaping @Sendable (Ending) -> Void) {
+        onEnding(Ending(Self.outcome))
     }
 
     func send() {}

@@ -105,19 +105,18 @@ extension IngressQueue: Service {
     }
 
     private func heard(_ settled: [QueueNotification.Settled], isCertain: Bool) {
+        let now = ContinuousClock.now
+        var endings: [(EventID, Ending)] = []
         var unknown: [EventID] = []
         for event in settled {
             if isCertain, let answer = event.answer {
-                self.finish(
-                    CollectionOfOne(event.id),
-                    .answered(answer.bytes, attempt: answer.attempt),
-                    waited: answer.waited,
-                    abandoningAs: nil
-                )
+                let outcome = Outcome.answered(answer.bytes, attempt: answer.attempt)
+                endings.append((event.id, Ending(outcome, waited: answer.waited, at: now)))
             } else {
                 unknown.append(event.id)
             }
         }
+        self.finish(endings)
         guard !unknown.isEmpty else { return }
         self.state.withLock { $0.table.finished(unknown) }
         self.signal.raise()
@@ -189,6 +188,7 @@ extension IngressQueue: Service {
     }
 
     private func deliver(_ rows: PostgresRows) {
+        var endings: [(EventID, Ending)] = []
         for row in 0..<rows.count {
             let id = EventID(rows.uuid(row, 0))
             let attempt = Int(rows.integer(row, 2, as: Int16.self))
@@ -205,8 +205,9 @@ extension IngressQueue: Service {
             default: outcome = .failed(code: code ?? "handler_failed", attempt: attempt)
             }
             let waited = rows.optionalInteger(row, 5, as: Int32.self).map { Duration.milliseconds($0) }
-            self.finish(CollectionOfOne(id), outcome, waited: waited, abandoningAs: nil)
+            endings.append((id, Ending(outcome, waited: waited)))
         }
+        self.finish(endings)
     }
 
     private func logFailure(of statement: String, _ result: Result<PostgresRows, PostgresError>?) {

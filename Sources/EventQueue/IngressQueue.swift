@@ -22,8 +22,10 @@ package final class IngressQueue: Sendable {
         package init() {}
     }
 
-    /// How long the event was in the queue, up to its last attempt, is for those who look: nil where that is not known.
-    typealias Waiter = @Sendable (_ outcome: Outcome, _ waited: Duration?) -> Void
+    /// Runs what tells callers how their waits end: all that is known at once in one go.
+    package typealias Teller = @Sendable (_ tell: @escaping @Sendable () -> Void) -> Void
+
+    typealias Waiter = @Sendable (Ending) -> Void
 
     struct State: Sendable {
         var table = WaiterTable<Waiter>()
@@ -36,6 +38,7 @@ package final class IngressQueue: Sendable {
     let pool: PostgresPool
     let limits: Limits
     let logger: Logger
+    let teller: Teller
     let state = Shared(State())
     let deadlines = DeadlineQueue<EventID>()
     let signal = Signal()
@@ -45,12 +48,21 @@ package final class IngressQueue: Sendable {
     let session: ProcessSession
 
     /// The queue's views call this process by its name.
-    package init(configuration: PostgresConfiguration, name: String, limits: Limits = Limits(), logger: Logger) {
+    ///
+    /// A `teller` that has a thread of its own for the callers is woken once for all whose outcomes come together.
+    package init(
+        configuration: PostgresConfiguration,
+        name: String,
+        limits: Limits = Limits(),
+        logger: Logger,
+        teller: @escaping Teller = { tell in tell() }
+    ) {
         let (direct, sessionless) = PostgresConnector.pair(configuration, logger: logger)
         self.connector = direct
         self.pool = PostgresPool(sessionless, size: 2)
         self.limits = limits
         self.logger = logger
+        self.teller = teller
         self.session = ProcessSession(
             connector: self.connector,
             pool: self.pool,
@@ -72,23 +84,23 @@ package final class IngressQueue: Sendable {
     /// Registered with the database, and connected to it.
     package var isReady: Bool { self.session.isConnected && self.connector.awaySince == nil }
 
-    /// Takes the event in, which `send` then hands to the database; `onOutcome` is called once, on any thread, at the latest a
-    /// moment after the event's deadline.
+    /// Takes the event in, which `send` then hands to the database; `onEnding` is called once, by the teller or before this
+    /// returns, at the latest a moment after the event's deadline.
     ///
     /// It must not block.
-    package func enter(_ event: NewEvent, onOutcome: @escaping @Sendable (Outcome, _ waited: Duration?) -> Void) {
+    package func enter(_ event: NewEvent, onEnding: @escaping @Sendable (Ending) -> Void) {
         let now = ContinuousClock.now
         if let since = self.connector.awaySince, now - since > self.limits.databaseWait {
-            return onOutcome(.unavailable, nil)
+            return onEnding(Ending(.unavailable))
         }
         let refusal: Outcome? = self.state.withLock { state in
             guard !state.refused.contains(event.node) else { return .paused }
             guard state.table.hasRoom(for: event.node, limit: self.limits.waiting) else { return .overloaded }
             guard state.table.bytes + event.payload.count <= self.limits.waitingBytes else { return .outOfRoom }
-            state.table.enter(event, at: now, waiter: onOutcome)
+            state.table.enter(event, at: now, waiter: onEnding)
             return nil
         }
-        if let refusal { return onOutcome(refusal, nil) }
+        if let refusal { return onEnding(Ending(refusal)) }
         self.deadlines.insert(event.id, at: event.deadline)
     }
 
@@ -115,16 +127,23 @@ package final class IngressQueue: Sendable {
         self.incidents.note(.call(code: code, node: node.map { NodeLabels.shared.label(of: $0) }))
     }
 
-    func finish(
-        _ ids: some Sequence<EventID>,
-        _ outcome: Outcome,
-        waited: Duration? = nil,
-        abandoningAs reason: Abandonment?
-    ) {
-        for id in ids {
-            guard let waiter = self.state.withLock({ $0.table.leave(id, abandoningAs: reason) }) else { continue }
-            QueueMetrics.ended(with: outcome)
-            waiter(outcome, waited)
+    func finish(_ ids: some Sequence<EventID>, _ outcome: Outcome, abandoningAs reason: Abandonment?) {
+        let ending = Ending(outcome)
+        self.finish(ids.map { ($0, ending) }, abandoningAs: reason)
+    }
+
+    /// Tells those that still wait.
+    func finish(_ endings: [(id: EventID, ending: Ending)], abandoningAs reason: Abandonment? = nil) {
+        let told = self.state.withLock { state in
+            endings.compactMap { id, ending in
+                state.table.leave(id, abandoningAs: reason).map { waiter in (waiter, ending) }
+            }
+        }
+        if !told.isEmpty {
+            for (_, ending) in told { QueueMetrics.ended(with: ending.outcome) }
+            self.teller {
+                for (waiter, ending) in told { waiter(ending) }
+            }
         }
         if reason != nil { self.signal.raise() }
     }

@@ -144,22 +144,16 @@ final class CallHandler: ChannelInboundHandler {
     }
 
     private func enter(_ event: NewEvent, _ endpoint: Endpoint, _ trace: CallTrace, _ context: ChannelHandlerContext) {
-        let eventLoop = context.eventLoop
-        let loopBound = NIOLoopBound((self, context, trace), eventLoop: eventLoop)
-        self.calls.queue.enter(event) { outcome, waited in
-            let ended = ContinuousClock.now
-            eventLoop.execute {
-                let (handler, context, trace) = loopBound.value
-                handler.state = .idle
-                let response = handler.calls.reply(to: event, endpoint, outcome, waited: waited)
-                handler.respond(context, response)
-                handler.calls.queue.replied(to: event.id, status: Int(response.status.code))
-                trace.end(status: Int(response.status.code), since: ended)
-            }
+        let loopBound = NIOLoopBound((self, context, trace), eventLoop: context.eventLoop)
+        self.calls.queue.enter(event) { ending in
+            let (handler, context, trace) = loopBound.value
+            handler.state = .idle
+            let response = handler.calls.reply(to: event, endpoint, ending)
+            handler.respond(context, response)
+            handler.calls.queue.replied(to: event.id, status: Int(response.status.code))
+            trace.end(status: Int(response.status.code), since: ending.at)
         }
-        // When all has been read that this turn of the loop brought: sent one by one, they would make smaller batches.
-        let queue = self.calls.queue
-        eventLoop.execute { queue.send() }
+        self.calls.handover.end(turnOf: context.eventLoop)
     }
 
     // MARK: Response

@@ -6,11 +6,11 @@ package protocol CallQueue: Service {
     /// Whether calls are taken at this moment.
     var isReady: Bool { get }
 
-    /// Takes an event in, which goes on with `send`; `onOutcome` is called once, on any thread, at the latest a moment after
-    /// the event's deadline.
+    /// Takes an event in, which goes on with `send`; `onEnding` is called once, on the event loop, at the latest a moment
+    /// after the event's deadline.
     ///
-    /// With it comes how long the event was in the queue, up to its last attempt, where that is known. It must not block.
-    func enter(_ event: NewEvent, onOutcome: @escaping @Sendable (Outcome, _ waited: Duration?) -> Void)
+    /// It must not block.
+    func enter(_ event: NewEvent, onEnding: @escaping @Sendable (Ending) -> Void)
 
     /// The events that have been entered go on together.
     func send()

@@ -15,6 +15,7 @@ struct Calls: Sendable {
     /// Of all connections' bodies: those that are not complete.
     let incomplete: Room
     let queue: any CallQueue
+    let handover: Handover
     let log: CallLog
     let tracer = EventTrace.tracer
 
@@ -23,6 +24,7 @@ struct Calls: Sendable {
         self.bodyBytes = options.bodyBytes
         self.incomplete = Room(of: options.queue.waitingBytes)
         self.queue = queue
+        self.handover = Handover(to: queue)
         self.log = CallLog(queue, endpoints, logger)
     }
 
@@ -80,12 +82,10 @@ struct Calls: Sendable {
     }
 
     /// The answer that goes to Haptik byte for byte, or why there is none.
-    ///
-    /// `waited` is how long the event was in the queue, where that is known.
-    func reply(to event: NewEvent, _ endpoint: Endpoint, _ outcome: Outcome, waited: Duration?) -> CallResponse {
+    func reply(to event: NewEvent, _ endpoint: Endpoint, _ ending: Ending) -> CallResponse {
         let problem: Problem
-        var ended = CallLog.Ended(waited: waited)
-        switch outcome {
+        var ended = CallLog.Ended(waited: ending.waited)
+        switch ending.outcome {
         case .answered(let answer, let attempt):
             ended.attempt = attempt
             do throws(ReplyError) {
@@ -112,7 +112,7 @@ struct Calls: Sendable {
         case .outOfRoom: problem = .outOfRoom
         case .rejected: problem = .contract
         }
-        if case .failed(_, let attempt) = outcome { ended.attempt = attempt }
+        if case .failed(_, let attempt) = ending.outcome { ended.attempt = attempt }
         var response = CallResponse.problem(problem, event: event.id)
         if let fallback = endpoint.fallback, problem.hasFallback, let answer = try? fallback.encoded() {
             response = .answer(answer, insteadOf: problem)

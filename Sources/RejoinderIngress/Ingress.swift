@@ -6,7 +6,7 @@ import HummingbirdTLS
 package import Logging
 import NIOCertificateReloading
 import NIOCore
-import NIOPosix
+package import NIOPosix
 import NIOSSL
 package import PostgresClient
 package import ServiceLifecycle
@@ -17,6 +17,7 @@ package struct Ingress: Sendable {
     private let options: IngressOptions
     private let endpoints: EndpointTable
     private let queue: any CallQueue
+    private let eventLoops: MultiThreadedEventLoopGroup
     private let logger: Logger
     private let onListening: @Sendable (_ port: Int, _ adminPort: Int) -> Void
     private let metrics: (@Sendable () -> String)?
@@ -36,19 +37,29 @@ package struct Ingress: Sendable {
         onListening: @escaping @Sendable (_ port: Int, _ adminPort: Int) -> Void = { _, _ in },
         metrics: (@Sendable () -> String)? = nil
     ) {
+        let eventLoops = Self.eventLoops()
+        let queue = IngressQueue(
+            configuration: database,
+            name: name,
+            limits: options.queue,
+            logger: logger,
+            teller: { [loop = eventLoops.next()] tell in loop.execute(tell) }
+        )
         self.init(
             options: options,
-            queue: IngressQueue(configuration: database, name: name, limits: options.queue, logger: logger),
+            queue: queue,
+            eventLoops: eventLoops,
             logger: logger,
             onListening: onListening,
             metrics: metrics
         )
     }
 
-    /// With another queue in place of the database's.
+    /// With another queue in place of the database's, which tells callers on one of these event loops.
     package init(
         options: IngressOptions,
         queue: any CallQueue,
+        eventLoops: MultiThreadedEventLoopGroup = Self.eventLoops(),
         logger: Logger,
         onListening: @escaping @Sendable (_ port: Int, _ adminPort: Int) -> Void = { _, _ in },
         metrics: (@Sendable () -> String)? = nil
@@ -56,11 +67,17 @@ package struct Ingress: Sendable {
         self.options = options
         self.endpoints = EndpointTable(options.endpoints)
         self.queue = queue
+        self.eventLoops = eventLoops
         self.logger = logger
         self.metrics = metrics
         self.onListening = onListening
         IngressMetrics.begin(options)
     }
+
+    /// One thread for HTTP: it has time for more calls than PostgreSQL takes.
+    ///
+    /// More come with more ingress processes.
+    package static func eventLoops() -> MultiThreadedEventLoopGroup { MultiThreadedEventLoopGroup(numberOfThreads: 1) }
 
     /// From now on calls are taken at these endpoints; a call under way keeps the one that it came to.
     package func replaceEndpoints(with endpoints: [Endpoint]) {
@@ -79,8 +96,6 @@ package struct Ingress: Sendable {
     /// - Throws: when the certificate or its key can't be used.
     package func services() throws -> [any Service] {
         let ports = Ports(onListening: self.onListening)
-        // One thread for HTTP: it has time for more calls than PostgreSQL takes. More come with more ingress processes.
-        let eventLoops = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         var services: [any Service] = []
 
         let calls = Calls(options: self.options, endpoints: self.endpoints, queue: self.queue, logger: self.logger)
@@ -102,14 +117,14 @@ package struct Ingress: Sendable {
                 .server(
                     configuration: server,
                     onServerRunning: onServerRunning,
-                    eventLoopGroup: eventLoops,
+                    eventLoopGroup: self.eventLoops,
                     logger: self.logger
                 )
         } else {
             publicServer = channel.server(
                 configuration: server,
                 onServerRunning: onServerRunning,
-                eventLoopGroup: eventLoops,
+                eventLoopGroup: self.eventLoops,
                 logger: self.logger
             )
         }
@@ -123,7 +138,7 @@ package struct Ingress: Sendable {
                 address: .hostname(self.options.adminHost, port: self.options.adminPort)
             ),
             onServerRunning: { ports.opened(admin: $0.localAddress?.port) },
-            eventLoopGroupProvider: .shared(eventLoops),
+            eventLoopGroupProvider: .shared(self.eventLoops),
             logger: self.logger
         )
         services += [self.queue, adminServer, Announced(service: publicServer, stopping: self.stopping)]

@@ -98,7 +98,7 @@ extension IngressQueue {
     func outcome(of event: NewEvent) async -> Outcome {
         await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
-                self.enter(event) { outcome, _ in continuation.resume(returning: outcome) }
+                self.enter(event) { ending in continuation.resume(returning: ending.outcome) }
                 self.send()
                 // It may have come before there was anything to abandon.
                 if Task.isCancelled { self.abandon(event.id) }
@@ -118,18 +118,22 @@ struct Rig: Sendable {
     /// Runs `body` with an ingress; afterwards nobody may be left in its books.
     static func run(
         limits: IngressQueue.Limits = IngressQueue.Limits(),
+        teller: @escaping IngressQueue.Teller = { tell in tell() },
         in database: TestDatabase? = nil,
         _ body: (Rig) async throws -> Void
     ) async throws {
         guard let database else {
-            return try await TestCluster.withDatabase { try await Self.run(limits: limits, in: $0, body) }
+            return try await TestCluster.withDatabase { database in
+                try await Self.run(limits: limits, teller: teller, in: database, body)
+            }
         }
         let recorder = LogRecorder()
         let ingress = IngressQueue(
             configuration: database.configuration(as: "test-ingress"),
             name: "ingress",
             limits: limits,
-            logger: recorder.logger
+            logger: recorder.logger,
+            teller: teller
         )
         let task = Task { try await ingress.run() }
         try await eventually("the ingress is ready") { ingress.isReady }

@@ -233,4 +233,31 @@ struct SettleTests {
             #expect(try await scene.payloads() == [])
         }
     }
+
+    @Test("callers whose events come to an end together are told together")
+    func together() async throws {
+        let tells = Counter()
+        let teller: IngressQueue.Teller = { tell in
+            tells.add()
+            tell()
+        }
+        try await Rig.run(teller: teller) { rig in
+            let connection = try await rig.database.connect()
+            let worker = try await connection.register(.worker, [.sample()]).process
+            let events = (0..<20).map { NewEvent.sample(text: "\($0)") }
+            async let outcomes = rig.outcomes(of: events)
+            var claims: [Claim] = []
+            try await eventually("all are claimed") {
+                claims += try await connection.claim(worker, count: events.count)
+                return claims.count == events.count
+            }
+            #expect(tells.value == 0)
+            let ended = claims.map { claim in
+                (claim: claim, outcome: AttemptOutcome.answered(claim.payload), handled: Handled?.none)
+            }
+            try await connection.execute(.answer(worker: worker, ended))
+            #expect(await outcomes == events.map { .answered($0.payload, attempt: 1) })
+            #expect(tells.value == 1)
+        }
+    }
 }

@@ -15,9 +15,9 @@ struct CallHandlerTests {
     /// Keeps what is handed in, and answers when it is told to.
     final class HeldQueue: CallQueue {
         struct State {
-            var entered: [(event: NewEvent, onOutcome: @Sendable (Outcome, Duration?) -> Void)] = []
-            /// How many had been entered when they were last sent.
-            var sent = 0
+            var entered: [(event: NewEvent, onEnding: @Sendable (Ending) -> Void)] = []
+            /// How many had been entered whenever they were sent.
+            var sent: [Int] = []
             var abandoned: [EventID] = []
             var replied: [(id: EventID, status: Int)] = []
             var unanswered: [String] = []
@@ -26,11 +26,11 @@ struct CallHandlerTests {
         let state = Mutex(State())
         let isReady = true
 
-        func enter(_ event: NewEvent, onOutcome: @escaping @Sendable (Outcome, _ waited: Duration?) -> Void) {
-            self.state.withLock { $0.entered.append((event, onOutcome)) }
+        func enter(_ event: NewEvent, onEnding: @escaping @Sendable (Ending) -> Void) {
+            self.state.withLock { $0.entered.append((event, onEnding)) }
         }
 
-        func send() { self.state.withLock { $0.sent = $0.entered.count } }
+        func send() { self.state.withLock { $0.sent.append($0.entered.count) } }
 
         func abandon(_ id: EventID) { self.state.withLock { $0.abandoned.append(id) } }
 
@@ -46,25 +46,30 @@ struct CallHandlerTests {
 
     let queue = HeldQueue()
     let channel = EmbeddedChannel()
+    private let options = IngressOptions(
+        endpoints: [Endpoint(path: "/webhook", verifier: nil, deadline: .seconds(29), fallback: nil)]
+    )
+    private let calls: Calls
 
     init() throws {
-        let options = IngressOptions(
-            endpoints: [Endpoint(path: "/webhook", verifier: nil, deadline: .seconds(29), fallback: nil)]
-        )
-        let calls = Calls(
-            options: options,
-            endpoints: EndpointTable(options.endpoints),
+        self.calls = Calls(
+            options: self.options,
+            endpoints: EndpointTable(self.options.endpoints),
             queue: self.queue,
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
         )
-        let handler = CallHandler(calls)
-        try self.channel.pipeline.syncOperations.addHandlers(
+        try self.connect(self.channel)
+    }
+
+    private func connect(_ channel: EmbeddedChannel) throws {
+        let handler = CallHandler(self.calls)
+        try channel.pipeline.syncOperations.addHandlers(
             ByteToMessageHandler(HTTPRequestDecoder()),
-            ConnectionGuard(limits: ConnectionGuard.Limits(options)) { handler.hungUp() },
+            ConnectionGuard(limits: ConnectionGuard.Limits(self.options)) { handler.hungUp() },
             HTTPServerPipelineHandler(),
             handler
         )
-        try self.channel.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: 1)).wait()
+        try channel.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: 1)).wait()
     }
 
     private func send(
@@ -72,12 +77,13 @@ struct CallHandlerTests {
         _ target: String,
         version: HTTPVersion = .http1_1,
         _ fields: HTTPHeaders = ["content-type": "application/json"],
-        body: String? = nil
+        body: String? = nil,
+        on channel: EmbeddedChannel? = nil
     ) throws {
         var text = "\(method) \(target) HTTP/1.\(version.minor)\r\nhost: a\r\n"
         for (name, value) in fields { text += "\(name): \(value)\r\n" }
         if let body { text += "content-length: \(body.utf8.count)\r\n" }
-        try self.channel.writeInbound(ByteBuffer(string: text + "\r\n" + (body ?? "")))
+        try (channel ?? self.channel).writeInbound(ByteBuffer(string: text + "\r\n" + (body ?? "")))
     }
 
     /// The next response in full; nil when there is none.
@@ -93,7 +99,7 @@ struct CallHandlerTests {
     }
 
     private func answer(_ index: Int, _ outcome: Outcome) {
-        self.queue.state.withLock { $0.entered[index].onOutcome }(outcome, nil)
+        self.queue.state.withLock { $0.entered[index].onEnding }(Ending(outcome))
     }
 
     @Test("a call goes to the queue as it came, and its answer to the caller byte for byte")
@@ -116,10 +122,18 @@ struct CallHandlerTests {
 
     @Test("calls are sent when all that came with them has been read")
     func sending() throws {
-        try self.send(.POST, "/webhook", body: Self.body)
-        #expect(self.queue.state.withLock { ($0.entered.count, $0.sent) } == (1, 0))
+        let other = EmbeddedChannel(handler: nil, loop: self.channel.embeddedEventLoop)
+        try self.connect(other)
+        for channel in [self.channel, other] { try self.send(.POST, "/webhook", body: Self.body, on: channel) }
+        #expect(self.queue.state.withLock { $0.entered.count } == 2)
+        #expect(self.queue.state.withLock { $0.sent } == [])
         self.channel.embeddedEventLoop.run()
-        #expect(self.queue.state.withLock { $0.sent } == 1)
+        #expect(self.queue.state.withLock { $0.sent } == [2])
+        self.answer(0, .expired)
+        _ = try self.receive()
+        try self.send(.POST, "/webhook", body: Self.body)
+        self.channel.embeddedEventLoop.run()
+        #expect(self.queue.state.withLock { $0.sent } == [2, 3])
     }
 
     @Test("pipelined calls are taken one after the other, and answered in order")
