@@ -115,10 +115,15 @@ package struct AdminPort: Service {
 /// Why there is no admin port, without what to do, which the program knows.
 package struct AdminPortError: Error, Sendable, CustomStringConvertible {
     package let description: String
+    /// Another port would not do.
+    package let isOfHost: Bool
 
     init(host: String, port: Int, _ error: any Error) {
         let code = (error as? IOError)?.errnoCode
-        let reason = code == EADDRINUSE ? "is in use" : code == EACCES ? "is not for this user" : "can't be listened on"
-        self.description = "port \(host):\(port) \(reason)"
+        self.isOfHost = code != EADDRINUSE && code != EACCES
+        self.description =
+            self.isOfHost
+            ? "\(host) is no address of this machine"
+            : "port \(host):\(port) \(code == EADDRINUSE ? "is in use" : "is not for this user")"
     }
 }

@@ -94,7 +94,43 @@ extension PostgresConfiguration {
             let line = reason.split(whereSeparator: \.isNewline).joined(separator: "; ")
             throw PostgresError(.connectionFailed, Self.withoutQuotes(line))
         }
-        return Self.values(options)
+        let values = Self.values(options)
+        try Self.check(values)
+        return values
+    }
+
+    /// What a keyword may be set to.
+    private static let choices = [
+        "channel_binding": ["disable", "prefer", "require"],
+        "gssencmode": ["disable", "prefer", "require"],
+        "load_balance_hosts": ["disable", "random"],
+        "sslcertmode": ["disable", "allow", "require"],
+        "sslmode": ["disable", "allow", "prefer", "require", "verify-ca", "verify-full"],
+        "sslnegotiation": ["postgres", "direct"],
+        "target_session_attrs": ["any", "read-write", "read-only", "primary", "standby", "prefer-standby"],
+    ]
+    private static let numbers = [
+        "connect_timeout", "keepalives", "keepalives_count", "keepalives_idle", "keepalives_interval",
+        "tcp_user_timeout",
+    ]
+
+    /// libpq looks at a keyword's value when it connects, and then nothing tells a mistyped one from a database that is away.
+    ///
+    /// (PostgreSQL's manual, 34.1.2, up to version 18.) No value is shown: that of a port may be part of a password.
+    private static func check(_ values: [String: String]) throws(PostgresError) {
+        for (keyword, value) in values.sorted(by: { $0.key < $1.key }) where !value.isEmpty {
+            if let choices = Self.choices[keyword], !choices.contains(value) {
+                throw PostgresError(.connectionFailed, "\(keyword) is none of \(choices.joined(separator: ", "))")
+            }
+            if Self.numbers.contains(keyword), Int32(value.filter { $0 != " " }) == nil {
+                throw PostgresError(.connectionFailed, "\(keyword) is no whole number")
+            }
+        }
+        let ports = Self.list(values["port"])
+        guard ports.allSatisfy({ $0.isEmpty || (1...65535).contains(Int($0.filter { $0 != " " }) ?? 0) }) else {
+            let hint = "a password's \"@\", \":\" and \"/\" are %40, %3A and %2F in a URI"
+            throw PostgresError(.connectionFailed, "a port is no whole number from 1 to 65535 (\(hint))")
+        }
     }
 
     /// libpq's reason, which quotes at most a keyword's name: whatever else is in the string may be a password.

@@ -91,7 +91,10 @@ struct WorkerCommand<Program: WorkerProgram>: AsyncParsableCommand {
             StandardError.print("\(Program.name): \(error)")
             throw ExitCode(SettingError.exitCode)
         } catch let error as AdminPortError {
-            let (option, variable) = (WorkerSettings.adminPort.option, WorkerSettings.adminPort.variable)
+            let (option, variable) =
+                error.isOfHost
+                ? (WorkerSettings.adminHost.option, WorkerSettings.adminHost.variable)
+                : (WorkerSettings.adminPort.option, WorkerSettings.adminPort.variable)
             StandardError.print("\(Program.name): \(error), choose another: \(option) or \(variable)")
             throw ExitCode(1)
         } catch let error as QueueError {

@@ -70,6 +70,23 @@ struct SettingTests {
             (#"host=h password=a hu"sh"#, #"missing "=" after "…" in connection info string"#),
             ("postgres://u:hush@[::1/d", #"end of string reached when looking for matching "…""#),
             ("postgres://u:hush%zz@h/d", #"invalid percent-encoded token: "…""#),
+            (
+                "postgres://u:hush@h/d?sslmode=requir",
+                "sslmode is none of disable, allow, prefer, require, verify-ca, verify-full"
+            ),
+            (
+                "host=h password=hush target_session_attrs=rw",
+                "target_session_attrs is none of any, read-write, read-only, primary, standby, prefer-standby"
+            ),
+            ("postgres://u:hush@h/d?connect_timeout=3s", "connect_timeout is no whole number"),
+            (
+                "postgres://u:hu/sh@h/d",
+                #"a port is no whole number from 1 to 65535 (a password's "@", ":" and "/" are %40, %3A and %2F in a URI)"#
+            ),
+            (
+                "postgres://u:hush@a:5432,b:70000/d",
+                #"a port is no whole number from 1 to 65535 (a password's "@", ":" and "/" are %40, %3A and %2F in a URI)"#
+            ),
         ]
     )
     func unreadable(_ url: String, _ reason: String) {
@@ -84,7 +101,11 @@ struct SettingTests {
 
     @Test("a connection string that libpq reads is taken as it is, and an empty one as none")
     func readable() throws {
-        for url in ["postgres://u:p@a,b/d?sslmode=require", "host=a dbname=d", "d"] {
+        for url in [
+            "postgres://u:p@a,b/d?sslmode=require", "host=a dbname=d", "d",
+            "postgres://a:5432,b/d?target_session_attrs=any",
+            "host=a,b port=5433, connect_timeout=' 5 ' keepalives=0",
+        ] {
             #expect(try CommonSettings.databaseURL(in: ["DATABASE_URL": url]) == url)
         }
         #expect(try CommonSettings.listenURL(in: ["REJOINDER_LISTEN_URL": ""]) == nil)

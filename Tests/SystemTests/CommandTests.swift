@@ -111,6 +111,29 @@ struct CommandTests {
         }
     }
 
+    @Test("an address that is not this machine's ends an ingress and a worker, and they say which setting it was")
+    func strangeAddress() async throws {
+        try await TestCluster.withDatabase { database in
+            for (program, arguments, setting) in [
+                ("rejoinder", ["ingress", "--http-port", "0", "--admin-port", "0"], "http-host"),
+                ("rejoinder", ["ingress", "--http-port", "0", "--admin-port", "0"], "admin-host"),
+                ("ScriptedWorker", ["--admin-port", "0"], "admin-host"),
+            ] {
+                for host in ["192.0.2.1", "nowhere.invalid"] {
+                    let result = try await Program.run(
+                        program,
+                        arguments + ["--\(setting)", host],
+                        environment: ["REJOINDER_SECRET": "test", "DATABASE_URL": database.url]
+                    )
+                    #expect("\(result.status)" == "exited(1)")
+                    let variable = "REJOINDER_\(setting.uppercased().replacing("-", with: "_"))"
+                    let why = "\(host) is no address of this machine, choose another: --\(setting) or \(variable)"
+                    #expect(result.lines.contains("\(program): \(why)"), "\(result.lines)")
+                }
+            }
+        }
+    }
+
     @Test("where nobody listens, send and health say so at once")
     func nobodyListens() async throws {
         let path = "/tmp/rejoinder-test-\(UInt32.random(in: 0...UInt32.max)).json"

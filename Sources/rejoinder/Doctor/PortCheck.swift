@@ -41,13 +41,18 @@ struct PortCheck {
 
     /// Why an ingress that was to listen there could not, in one line; nil where it is not that.
     func explanation(of failure: any Error) async -> String? {
-        guard failure is IOError || failure is SocketAddressError else { return nil }
-        for (place, setting) in [(self.http, IngressSettings.httpPort), (self.admin, IngressSettings.adminPort)] {
+        guard failure is IOError || failure is SocketAddressError.UnknownHost else { return nil }
+        for (place, host, port) in [
+            (self.http, IngressSettings.httpHost, IngressSettings.httpPort),
+            (self.admin, IngressSettings.adminHost, IngressSettings.adminPort),
+        ] {
             guard let error = await self.error(place) else { continue }
-            let reason =
-                error == EADDRINUSE ? "is in use" : error == EACCES ? "is not for this user" : "can't be listened on"
-            return
-                "port \(place.host):\(place.port) \(reason), choose another: \(setting.option) or \(setting.variable)"
+            guard error == EADDRINUSE || error == EACCES else {
+                return
+                    "\(place.host) is no address of this machine, choose another: \(host.option) or \(host.variable)"
+            }
+            let reason = error == EADDRINUSE ? "is in use" : "is not for this user"
+            return "port \(place.host):\(place.port) \(reason), choose another: \(port.option) or \(port.variable)"
         }
         return nil
     }
@@ -69,7 +74,6 @@ struct PortCheck {
 
     /// Why one can't listen there; nil where one can.
     private func error(_ place: (host: String, port: Int)) async -> CInt? {
-        guard place.port > 0 else { return nil }
         do {
             let bootstrap = ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
                 .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
