@@ -42,11 +42,14 @@ struct Endpoint: Codable, Sendable {
         if let requested {
             guard Self.isFree(requested) else { throw .portTaken(requested) }
             port = requested
-        } else if !Self.isFree(port) {
+        } else if !isFree {
             port = Self.freePort()
         }
         try settleSocketDirectory(in: folder, user: user)
     }
+
+    /// Whether nobody listens on its port.
+    var isFree: Bool { Self.isFree(port) }
 
     /// Remembers this endpoint in the folder.
     ///

@@ -19,9 +19,7 @@ extension LocalPostgres {
         let programs = try await ServerPrograms.find(version: folder.version())
         var endpoint = try Endpoint.stored(in: folder) ?? .fresh(in: folder)
         if try !folder.holdsCluster() { try await initialise(with: programs, as: user, password: endpoint.password) }
-        try endpoint.settle(port: requestedPort, in: folder, user: user)
-        try endpoint.store(in: folder)
-        try await launch(programs, as: user, at: endpoint)
+        try await launch(programs, as: user, at: &endpoint)
         do throws(LocalPostgresError) {
             try await ExitGuard.arm(exitAction, folder: folder, endpoint: endpoint, programs: programs, user: user)
         } catch {
@@ -50,6 +48,23 @@ extension LocalPostgres {
         ]
         try await Command(programs.initdb, arguments, as: user, detached: true).runOrThrow()
         try ClusterFolder.rename(folder.unfinishedData, to: folder.data)
+    }
+
+    /// Launches the server where it is to be; elsewhere where somebody takes its port in the meantime, unless that was asked for.
+    private func launch(
+        _ programs: ServerPrograms,
+        as user: ServerUser?,
+        at endpoint: inout Endpoint
+    ) async throws(LocalPostgresError) {
+        for isLast in [false, false, true] {
+            try endpoint.settle(port: requestedPort, in: folder, user: user)
+            try endpoint.store(in: folder)
+            do throws(LocalPostgresError) {
+                return try await launch(programs, as: user, at: endpoint)
+            } catch {
+                guard !isLast, requestedPort == nil, !endpoint.isFree else { throw error }
+            }
+        }
     }
 
     private func launch(
