@@ -29,6 +29,23 @@ extension PostgresConfiguration {
     /// - Throws: `.connectionFailed` with libpq's reason, which is safe to show.
     package func check() throws(PostgresError) { _ = try self.options() }
 
+    /// The first of libpq's own variables that the connection string leaves to rule, and whose value libpq can't use.
+    ///
+    /// - Throws: `.connectionFailed` with libpq's reason, for a string that it can't read.
+    package func faultyVariable(
+        in environment: [String: String]
+    ) throws(PostgresError) -> (name: String, reason: String)? {
+        let options = try self.options()
+        // A service rules before the variables do, and what it says is known to libpq alone.
+        guard options["service"] == nil, environment["PGSERVICE"] == nil else { return nil }
+        let ruled = options.keys + self.keywords.map(\.0)
+        for option in Self.settings(PQconndefaults()) where !ruled.contains(option.keyword) {
+            guard let variable = option.variable, let value = environment[variable], !value.isEmpty else { continue }
+            if let reason = Self.fault(of: option.keyword, value) { return (variable, reason) }
+        }
+        return nil
+    }
+
     /// The same, but that this host is tried first; unchanged where it is first already, or none of several.
     func trying(first host: (name: String, port: String)) -> PostgresConfiguration {
         guard
@@ -117,19 +134,21 @@ extension PostgresConfiguration {
     /// libpq looks at a keyword's value when it connects, and then nothing tells a mistyped one from a database that is away.
     ///
     /// (PostgreSQL's manual, 34.1.2, up to version 18.) No value is shown: that of a port may be part of a password.
+    private static func fault(of keyword: String, _ value: String) -> String? {
+        if let choices = Self.choices[keyword], !choices.contains(value) {
+            return "is none of \(choices.joined(separator: ", "))"
+        }
+        let digits = value.filter { $0 != " " }
+        if Self.numbers.contains(keyword), Int32(digits) == nil { return "is no whole number" }
+        let arePorts = Self.list(digits).allSatisfy { $0.isEmpty || (1...65535).contains(Int($0) ?? 0) }
+        return keyword == "port" && !arePorts ? "is no whole number from 1 to 65535" : nil
+    }
+
     private static func check(_ values: [String: String]) throws(PostgresError) {
         for (keyword, value) in values.sorted(by: { $0.key < $1.key }) where !value.isEmpty {
-            if let choices = Self.choices[keyword], !choices.contains(value) {
-                throw PostgresError(.connectionFailed, "\(keyword) is none of \(choices.joined(separator: ", "))")
-            }
-            if Self.numbers.contains(keyword), Int32(value.filter { $0 != " " }) == nil {
-                throw PostgresError(.connectionFailed, "\(keyword) is no whole number")
-            }
-        }
-        let ports = Self.list(values["port"])
-        guard ports.allSatisfy({ $0.isEmpty || (1...65535).contains(Int($0.filter { $0 != " " }) ?? 0) }) else {
-            let hint = "a password's \"@\", \":\" and \"/\" are %40, %3A and %2F in a URI"
-            throw PostgresError(.connectionFailed, "a port is no whole number from 1 to 65535 (\(hint))")
+            guard let reason = Self.fault(of: keyword, value) else { continue }
+            let hint = keyword == "port" ? " (a password's \"@\", \":\" and \"/\" are %40, %3A and %2F in a URI)" : ""
+            throw PostgresError(.connectionFailed, "\(keyword) \(reason)\(hint)")
         }
     }
 
@@ -145,16 +164,26 @@ extension PostgresConfiguration {
         return shown.joined(separator: "\"")
     }
 
+    /// By keyword, what is set.
     private static func values(_ options: UnsafeMutablePointer<PQconninfoOption>?) -> [String: String] {
-        guard let options else { return [:] }
+        let set = Self.settings(options).compactMap { option in option.value.map { (option.keyword, $0) } }
+        return Dictionary(uniqueKeysWithValues: set)
+    }
+
+    /// libpq's keywords, each with the variable that sets it, and its value; frees the options.
+    private static func settings(
+        _ options: UnsafeMutablePointer<PQconninfoOption>?
+    ) -> [(keyword: String, variable: String?, value: String?)] {
+        guard let options else { return [] }
         defer { PQconninfoFree(options) }
-        var values: [String: String] = [:]
+        func text(_ value: UnsafePointer<CChar>?) -> String? { value.map { String(cString: $0) } }
+        var settings: [(keyword: String, variable: String?, value: String?)] = []
         var option = options
-        while let keyword = option.pointee.keyword {
-            if let value = option.pointee.val { values[String(cString: keyword)] = String(cString: value) }
+        while let keyword = text(option.pointee.keyword) {
+            settings.append((keyword, text(option.pointee.envvar), text(option.pointee.val)))
             option += 1
         }
-        return values
+        return settings
     }
 
     private static func list(_ text: String?) -> [String] {

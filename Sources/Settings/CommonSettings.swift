@@ -21,9 +21,14 @@ package enum CommonSettings {
     ///
     /// Nil leaves libpq its own `PG*` variables.
     ///
-    /// - Throws: when libpq can't read it.
+    /// - Throws: when libpq can't read it, or one of these variables.
     package static func databaseURL(in environment: [String: String]) throws(SettingError) -> String? {
-        try self.connectionString(self.databaseURLVariable, in: environment)
+        let text = try self.connectionString(self.databaseURLVariable, in: environment)
+        let configuration = PostgresConfiguration(connectionString: text, applicationName: "")
+        if let (name, reason) = try? configuration.faultyVariable(in: environment) {
+            throw SettingError("\(name) \(reason)")
+        }
+        return text
     }
 
     package static let databaseURLVariable = "DATABASE_URL"

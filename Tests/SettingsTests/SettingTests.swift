@@ -81,11 +81,11 @@ struct SettingTests {
             ("postgres://u:hush@h/d?connect_timeout=3s", "connect_timeout is no whole number"),
             (
                 "postgres://u:hu/sh@h/d",
-                #"a port is no whole number from 1 to 65535 (a password's "@", ":" and "/" are %40, %3A and %2F in a URI)"#
+                #"port is no whole number from 1 to 65535 (a password's "@", ":" and "/" are %40, %3A and %2F in a URI)"#
             ),
             (
                 "postgres://u:hush@a:5432,b:70000/d",
-                #"a port is no whole number from 1 to 65535 (a password's "@", ":" and "/" are %40, %3A and %2F in a URI)"#
+                #"port is no whole number from 1 to 65535 (a password's "@", ":" and "/" are %40, %3A and %2F in a URI)"#
             ),
         ]
     )
@@ -97,6 +97,32 @@ struct SettingTests {
             let expected = "expected one such as postgres://LOGIN:PASSWORD@HOST:5432/DATABASE"
             #expect(error?.description == "\(variable) can't be read: \(reason), \(expected)")
         }
+    }
+
+    @Test(
+        "one of libpq's own variables that it can't use is named, where it rules",
+        arguments: [
+            ("PGSSLMODE", "requir", "PGSSLMODE is none of disable, allow, prefer, require, verify-ca, verify-full"),
+            ("PGPORT", "5432,543z", "PGPORT is no whole number from 1 to 65535"),
+        ]
+    )
+    func libraryVariables(_ name: String, _ value: String, _ complaint: String) throws {
+        for url in ["", "postgres://u:hush@h/d"] {
+            let error = #expect(throws: SettingError.self) {
+                try CommonSettings.databaseURL(in: ["DATABASE_URL": url, name: value])
+            }
+            #expect(error?.description == complaint)
+        }
+        let ruling = "host=h port=5433 sslmode=require"
+        #expect(try CommonSettings.databaseURL(in: ["DATABASE_URL": ruling, name: value]) == ruling)
+    }
+
+    @Test("libpq's own variables are taken that it can use, or that never rule")
+    func usableVariables() throws {
+        let environment = [
+            "PGSSLMODE": "require", "PGPORT": "5432,5433", "PGHOST": "a,b", "PGUSER": "", "PGCONNECT_TIMEOUT": "soon",
+        ]
+        #expect(try CommonSettings.databaseURL(in: environment) == nil)
     }
 
     @Test("a connection string that libpq reads is taken as it is, and an empty one as none")
