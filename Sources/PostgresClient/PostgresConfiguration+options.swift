@@ -2,14 +2,11 @@ import CLibPQ
 
 /// What libpq's keywords are set to, and whether it can use that.
 extension PostgresConfiguration {
-    /// Whether libpq can read the connection string; it does not ask whether anything is there.
-    ///
-    /// - Throws: `.connectionFailed` with libpq's reason, which is safe to show.
-    package func check() throws(PostgresError) { _ = try self.options() }
-
     /// The first of libpq's own variables that the connection string leaves to rule, and whose value libpq can't use.
     ///
-    /// - Throws: `.connectionFailed` with libpq's reason, for a string that it can't read.
+    /// It does not ask whether anything is there.
+    ///
+    /// - Throws: `.connectionFailed` with libpq's reason, which is safe to show, for a string that it can't read.
     package func faultyVariable(
         in environment: [String: String]
     ) throws(PostgresError) -> (name: String, reason: String)? {
@@ -68,8 +65,9 @@ extension PostgresConfiguration {
         }
         let digits = value.filter { $0 != " " }
         if Self.numbers.contains(keyword), Int32(digits) == nil { return "is no whole number" }
+        guard keyword == "port" else { return nil }
         let arePorts = Self.list(digits).allSatisfy { $0.isEmpty || (1...65535).contains(Int($0) ?? 0) }
-        return keyword == "port" && !arePorts ? "is no whole number from 1 to 65535" : nil
+        return arePorts ? nil : "is no whole number from 1 to 65535"
     }
 
     private static func check(_ values: [String: String]) throws(PostgresError) {

@@ -23,11 +23,8 @@ package enum CommonSettings {
     ///
     /// - Throws: when libpq can't read it, or one of these variables.
     package static func databaseURL(in environment: [String: String]) throws(SettingError) -> String? {
-        let text = try self.connectionString(self.databaseURLVariable, in: environment)
-        let configuration = PostgresConfiguration(connectionString: text, applicationName: "")
-        if let (name, reason) = try? configuration.faultyVariable(in: environment) {
-            throw SettingError("\(name) \(reason)")
-        }
+        let text = self.given(self.databaseURLVariable, in: environment)
+        try self.check(text, of: self.databaseURLVariable, in: environment)
         return text
     }
 
@@ -39,26 +36,44 @@ package enum CommonSettings {
     ///
     /// Never an option: command lines are seen by everybody, and it may hold a password.
     ///
-    /// - Throws: when libpq can't read it.
+    /// - Throws: when libpq can't read it, or one of its own variables that rules besides.
     package static func listenURL(in environment: [String: String]) throws(SettingError) -> String? {
         try self.connectionString(self.listenURLVariable, in: environment)
     }
 
     /// A variable that holds a connection string or URI; an empty one counts as not set.
     ///
-    /// - Throws: when libpq can't read it. The text is not shown, since it may hold a password.
+    /// - Throws: when libpq can't read it, or one of its own variables that rules besides. The text is not shown, since it may
+    ///   hold a password.
     package static func connectionString(
         _ variable: String,
         in environment: [String: String]
     ) throws(SettingError) -> String? {
-        guard let text = environment[variable], !text.isEmpty else { return nil }
+        guard let text = self.given(variable, in: environment) else { return nil }
+        try self.check(text, of: variable, in: environment)
+        return text
+    }
+
+    /// The variable's text; an empty one counts as not set.
+    package static func given(_ variable: String, in environment: [String: String]) -> String? {
+        environment[variable].flatMap { $0.isEmpty ? nil : $0 }
+    }
+
+    private static func check(
+        _ text: String?,
+        of variable: String,
+        in environment: [String: String]
+    ) throws(SettingError) {
+        let fault: (name: String, reason: String)?
         do throws(PostgresError) {
-            try PostgresConfiguration(connectionString: text, applicationName: "").check()
+            fault = try PostgresConfiguration(connectionString: text, applicationName: "").faultyVariable(
+                in: environment
+            )
         } catch {
             let expected = "expected one such as postgres://LOGIN:PASSWORD@HOST:5432/DATABASE"
             throw SettingError("\(variable) can't be read: \(error.message), \(expected)")
         }
-        return text
+        if let fault { throw SettingError("\(fault.name) \(fault.reason)") }
     }
 }
 

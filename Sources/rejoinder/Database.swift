@@ -52,7 +52,7 @@ struct Database {
     }
 
     private static func given(_ variable: String) -> String? {
-        ProcessInfo.processInfo.environment[variable].flatMap { $0.isEmpty ? nil : $0 }
+        CommonSettings.given(variable, in: ProcessInfo.processInfo.environment)
     }
 
     /// Runs `body` with one connection, with a session of its own unless told otherwise; without one it may lead to a pooler,

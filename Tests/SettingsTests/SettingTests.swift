@@ -115,6 +115,10 @@ struct SettingTests {
         }
         let ruling = "host=h port=5433 sslmode=require"
         #expect(try CommonSettings.databaseURL(in: ["DATABASE_URL": ruling, name: value]) == ruling)
+        let open = ["DATABASE_URL": ruling, "REJOINDER_LISTEN_URL": "host=h", name: value]
+        let error = #expect(throws: SettingError.self) { try CommonSettings.listenURL(in: open) }
+        #expect(error?.description == complaint)
+        #expect(try CommonSettings.listenURL(in: [name: value]) == nil)
     }
 
     @Test("libpq's own variables are taken that it can use, or that never rule")
