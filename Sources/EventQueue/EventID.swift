@@ -33,23 +33,29 @@ public struct EventID: Sendable, Hashable, LosslessStringConvertible {
 
     /// Reads the form with four hyphens, in lower or upper case; nil for anything else.
     public init?(_ description: some StringProtocol) {
-        var halves: (UInt64, UInt64) = (0, 0)
-        var digits = 0
-        for (position, character) in description.utf8.enumerated() {
-            if [8, 13, 18, 23].contains(position) {
-                guard character == UInt8(ascii: "-") else { return nil }
+        self.init(utf8: description.utf8)
+    }
+
+    /// Reads the same from bytes.
+    init?(utf8 text: some Collection<UInt8>) {
+        var (high, low, length) = (UInt64(0), UInt64(0), 0)
+        for byte in text {
+            let digit: UInt8
+            switch (length, byte) {
+            case (8, UInt8(ascii: "-")), (13, UInt8(ascii: "-")), (18, UInt8(ascii: "-")), (23, UInt8(ascii: "-")):
+                length += 1
                 continue
+            case (8, _), (13, _), (18, _), (23, _), (36..., _): return nil
+            case (_, UInt8(ascii: "0")...UInt8(ascii: "9")): digit = byte - UInt8(ascii: "0")
+            case (_, UInt8(ascii: "a")...UInt8(ascii: "f")): digit = byte - UInt8(ascii: "a") + 10
+            case (_, UInt8(ascii: "A")...UInt8(ascii: "F")): digit = byte - UInt8(ascii: "A") + 10
+            default: return nil
             }
-            guard digits < 32, let digit = Character(UnicodeScalar(character)).hexDigitValue else { return nil }
-            if digits < 16 {
-                halves.0 = halves.0 << 4 | UInt64(digit)
-            } else {
-                halves.1 = halves.1 << 4 | UInt64(digit)
-            }
-            digits += 1
+            (high, low) = (high << 4 | low >> 60, low << 4 | UInt64(digit))
+            length += 1
         }
-        guard digits == 32 else { return nil }
-        (self.high, self.low) = halves
+        guard length == 36 else { return nil }
+        (self.high, self.low) = (high, low)
     }
 
     /// Reads the form with four hyphens.

@@ -46,56 +46,60 @@ enum QueueNotification: Sendable, Hashable {
 
     /// Reads what `rejoinder.settle`, `wake`, `enqueue`, `abandon` and the operator's functions send; nil for anything else, which may come from a later version.
     init?(payload: String) {
-        let text = payload.utf8
-        let kind = text.prefix { $0 != UInt8(ascii: " ") && $0 != Self.separator }
+        // The indices of a String's views are checked one by one, and this is read for each event.
+        let text = Array(payload.utf8)[...]
+        let kind = text.prefix { $0 != Self.space && $0 != Self.separator }
         let rest = text[kind.endIndex...]
-        switch String(Substring(kind)) {
+        switch String(decoding: kind, as: UTF8.self) {
         case "done":
             self = .done(rest.split(separator: Self.separator).compactMap(Self.settled))
         case "wake":
-            guard let lane = Int32(Substring(rest.dropFirst())) else { return nil }
+            guard let lane = Int32(digits: rest.dropFirst()) else { return nil }
             self = .wake(lane: lane)
         case "grant":
             guard let grant = Self.grant(rest.dropFirst()) else { return nil }
             self = .grant(grant)
         case "cancel":
-            guard let id = EventID(Substring(rest.dropFirst())) else { return nil }
+            guard let id = EventID(utf8: rest.dropFirst()) else { return nil }
             self = .cancel(id)
         case "drain": self = .drain
-        case "refuse": self = .refuse(node: String(Substring(rest.dropFirst())))
-        case "admit": self = .admit(node: String(Substring(rest.dropFirst())))
+        case "refuse": self = .refuse(node: String(decoding: rest.dropFirst(), as: UTF8.self))
+        case "admit": self = .admit(node: String(decoding: rest.dropFirst(), as: UTF8.self))
         default:
             return nil
         }
     }
 
+    private static let space = UInt8(ascii: " ")
+
     /// A record separator comes before each record (RFC 7464), and never in a JSON text.
     private static let separator: UInt8 = 0x1E
 
     /// `ID`, or `ID ATTEMPT WAITED ANSWER`: waited in milliseconds, or `-`.
-    private static func settled(_ record: Substring.UTF8View) -> Settled? {
-        let parts = record.split(separator: UInt8(ascii: " "), maxSplits: 3)
-        guard let id = parts.first.flatMap({ EventID(Substring($0)) }) else { return nil }
-        guard parts.count == 4, let attempt = Int(Substring(parts[1])) else { return Settled(id: id, answer: nil) }
-        let waited = Int64(Substring(parts[2])).map { Duration.milliseconds($0) }
-        return Settled(id: id, answer: Answer(attempt: attempt, waited: waited, bytes: Array(parts[3])))
+    private static func settled(_ record: ArraySlice<UInt8>) -> Settled? {
+        var rest = record
+        guard let id = EventID(utf8: rest.takeField()) else { return nil }
+        let attempt = Int(digits: rest.takeField())
+        let waited = Int64(digits: rest.takeField()).map { Duration.milliseconds($0) }
+        guard let attempt, !rest.isEmpty else { return Settled(id: id, answer: nil) }
+        return Settled(id: id, answer: Answer(attempt: attempt, waited: waited, bytes: Array(rest)))
     }
 
     /// As `rejoinder.grant_of` writes it.
-    private static func grant(_ text: Substring.UTF8View) -> Grant? {
+    private static func grant(_ text: ArraySlice<UInt8>) -> Grant? {
         guard let colon = text.firstIndex(of: UInt8(ascii: ":")) else { return nil }
-        let fields = text[..<colon].split(separator: UInt8(ascii: " "))
-        guard fields.count == 7, let lane = Int32(Substring(fields[0])), let id = EventID(Substring(fields[1])),
-            let place = Int64(Substring(fields[2])), let timeLeft = Int64(Substring(fields[3]))
+        let fields = text[..<colon].split(separator: Self.space)
+        guard fields.count == 7, let lane = Int32(digits: fields[0]), let id = EventID(utf8: fields[1]),
+            let place = Int64(digits: fields[2]), let timeLeft = Int64(digits: fields[3])
         else { return nil }
-        let lengths = fields[4...].compactMap { Int(Substring($0)) }
-        var rest = text[text.index(after: colon)...]
+        let lengths = fields[4...].compactMap { Int(digits: $0) }
+        var rest = text[(colon + 1)...]
         guard lengths.count == 3, lengths.allSatisfy({ $0 >= 0 }), lengths.reduce(0, +) <= rest.count else {
             return nil
         }
         let texts = lengths.map { length in
             defer { rest = rest.dropFirst(length) }
-            return String(Substring(rest.prefix(length)))
+            return String(decoding: rest.prefix(length), as: UTF8.self)
         }
         return Grant(
             lane: lane,
@@ -107,5 +111,20 @@ enum QueueNotification: Sendable, Hashable {
             trace: texts[2].isEmpty ? nil : texts[2],
             payload: Array(rest)
         )
+    }
+}
+
+extension ArraySlice<UInt8> {
+    /// Takes what comes before the next space, and the space.
+    fileprivate mutating func takeField() -> ArraySlice<UInt8> {
+        let end = self.firstIndex(of: UInt8(ascii: " "))
+        defer { self = end.map { self[($0 + 1)...] } ?? [] }
+        return self[..<(end ?? self.endIndex)]
+    }
+}
+
+extension FixedWidthInteger {
+    fileprivate init?(digits text: ArraySlice<UInt8>) {
+        self.init(String(decoding: text, as: UTF8.self))
     }
 }
