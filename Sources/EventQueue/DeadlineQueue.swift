@@ -1,3 +1,4 @@
+package import DequeModule
 package import HeapModule
 package import Synchronization
 
@@ -24,10 +25,38 @@ package final class DeadlineQueue<Element: Sendable>: Sendable {
     }
 
     package struct State {
-        package var heap = Heap<Entry>()
+        /// Those that came in the order of their instants, as nearly all do: each is as far off as the one before it was.
+        package var inOrder: Deque<Entry> = []
+        /// The others.
+        package var others = Heap<Entry>()
         /// Ends the sleep until the earliest deadline; nil while nobody sleeps.
         package var sleep: Task<Void, Never>?
         package var wakesAt: ContinuousClock.Instant?
+
+        @inlinable
+        package mutating func insert(_ entry: Entry) {
+            if let last = self.inOrder.last, entry < last {
+                self.others.insert(entry)
+            } else {
+                self.inOrder.append(entry)
+            }
+        }
+
+        /// The earliest of all.
+        @inlinable
+        package var first: Entry? {
+            guard let other = self.others.min else { return self.inOrder.first }
+            return self.inOrder.first.map { min($0, other) } ?? other
+        }
+
+        @inlinable
+        package mutating func removeFirst() {
+            if let other = self.others.min, self.inOrder.first.map({ other < $0 }) ?? true {
+                self.others.removeMin()
+            } else {
+                self.inOrder.removeFirst()
+            }
+        }
     }
 
     /// Reports are at least so far apart, so that deadlines which come one after the other are reported together.
@@ -41,7 +70,7 @@ package final class DeadlineQueue<Element: Sendable>: Sendable {
     @inlinable
     package func insert(_ element: Element, at deadline: ContinuousClock.Instant) {
         let sleep: Task<Void, Never>? = self.state.withLock { state in
-            state.heap.insert(Entry(deadline: deadline, element: element))
+            state.insert(Entry(deadline: deadline, element: element))
             guard let wakesAt = state.wakesAt, deadline < wakesAt else { return nil }
             state.wakesAt = nil
             return state.sleep
@@ -54,8 +83,9 @@ package final class DeadlineQueue<Element: Sendable>: Sendable {
     package func due(at now: ContinuousClock.Instant) -> [Element] {
         self.state.withLock { state in
             var elements: [Element] = []
-            while let first = state.heap.min, first.deadline <= now {
-                elements.append(state.heap.removeMin().element)
+            while let first = state.first, first.deadline <= now {
+                elements.append(first.element)
+                state.removeFirst()
             }
             return elements
         }
@@ -76,7 +106,7 @@ package final class DeadlineQueue<Element: Sendable>: Sendable {
 
     private func sleep() async {
         let sleep: Task<Void, Never> = self.state.withLock { state in
-            let wakesAt = state.heap.min?.deadline ?? .now + .seconds(24 * 3600)
+            let wakesAt = state.first?.deadline ?? .now + .seconds(24 * 3600)
             let sleep = Task(name: "until the next deadline") {
                 _ = try? await Task.sleep(until: wakesAt, clock: .continuous)
             }

@@ -7,11 +7,18 @@ import Testing
 struct DeadlineQueueTests {
     private let start = ContinuousClock.now
 
-    @Test("what is due comes out in the order of the deadlines, each once", arguments: 0..<10 as Range<UInt64>)
-    func order(seed: UInt64) {
+    /// With a spread of 1 they come in order, with one of 1000 in none.
+    @Test(
+        "what is due comes out in the order of the deadlines, each once",
+        arguments: 0..<5 as Range<UInt64>,
+        [1, 10, 1000]
+    )
+    func order(seed: UInt64, spread: Int) {
         var random = SeededGenerator(seed)
         let queue = DeadlineQueue<Int>()
-        let deadlines = (0..<500).map { _ in Int.random(in: 0..<1000, using: &random) }
+        let deadlines = (0..<500).map {
+            min(2 * $0 * (1000 - spread) / 1000 + .random(in: 0..<spread, using: &random), 999)
+        }
         for deadline in deadlines { queue.insert(deadline, at: self.start + .milliseconds(deadline)) }
         var taken: [Int] = []
         for now in stride(from: -1, to: 1001, by: 50) {
