@@ -63,15 +63,16 @@ struct ContractCheck {
             return ""
         }
         let name = try scanner.unescaped(scanner.string())
-        let length = name.unicodeScalars.count
-        if length == 0 {
-            report(.invalidNode, "`\(key)` is empty")
-        } else if length > Self.maximumNodeLength {
-            report(.invalidNode, "`\(key)` is longer than \(Self.maximumNodeLength) characters")
-        } else if name.utf8.contains(0) {
-            report(.invalidNode, "`\(key)` contains U+0000")
-        }
+        if let fault = Self.fault(ofName: name) { report(.invalidNode, "`\(key)` \(fault)") }
         return name
+    }
+
+    /// What keeps a text from being a node's name, to be said of it; nil for nothing.
+    static func fault(ofName name: String) -> String? {
+        let length = name.unicodeScalars.count
+        if length == 0 { return "is empty" }
+        if length > maximumNodeLength { return "is longer than \(maximumNodeLength) characters" }
+        return name.utf8.contains(0) ? "contains U+0000" : nil
     }
 
     private mutating func entities(_ scanner: inout JSONScanner) throws(JSONError) {

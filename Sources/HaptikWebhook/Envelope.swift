@@ -30,4 +30,17 @@ package struct Envelope: Sendable, Hashable {
             try Envelope(checking: UnsafeRawBufferPointer(buffer))
         }
     }
+
+    /// The same of a body that has been parsed; nil where it may not keep the contract.
+    init?(keptBy fields: [String: JSONValue]) {
+        let names = [fields["node"], fields["step"]].compactMap(\.self)
+        guard let name = names.first?.string, names.allSatisfy({ $0.string == name }),
+            ContractCheck.fault(ofName: name) == nil,
+            fields["event"]?.string != nil,
+            fields["user"]?.object != nil,
+            let entities = fields["entities"]?.object,
+            entities.values.allSatisfy({ $0.array?.allSatisfy { $0.object != nil } ?? false })
+        else { return nil }
+        node = name
+    }
 }

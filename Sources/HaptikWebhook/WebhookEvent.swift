@@ -22,12 +22,13 @@ public struct WebhookEvent: Sendable, Hashable {
     /// - Parameter body: The bytes as they were received.
     /// - Throws: A ``ContractError`` that says what is wrong.
     public init(parsing body: [UInt8]) throws(ContractError) {
-        node = try Envelope(checking: body).node
         do throws(JSONError) {
             fields = try JSONValue(parsing: body).object ?? [:]
         } catch {
             throw ContractError(error)
         }
+        // What breaks the contract is read once more, for what to say of it.
+        node = if let envelope = Envelope(keptBy: fields) { envelope.node } else { try Envelope(checking: body).node }
         event = fields["event"]?.string ?? ""
         user = User(fields: fields["user"]?.object ?? [:])
         entities = (fields["entities"]?.object ?? [:]).mapValues { ($0.array ?? []).map(Entity.init) }

@@ -1,17 +1,19 @@
-import Synchronization
+package import Synchronization
 
 /// A metric's series by their labels, each looked up in the metrics system once.
 ///
-/// For a handful: they are searched one after the other, which takes less time than to hash a few texts.
+/// For a handful: they are searched one after the other, which takes less time than to hash a few texts. Inlinable, so that it
+/// is compiled for the types that it is used with: this is run for each event.
 package final class Series<Labels: Equatable & Sendable, Handle: Sendable>: Sendable {
-    private let handles = Mutex<[(labels: Labels, handle: Handle)]>([])
-    private let make: @Sendable (Labels) -> Handle
+    package let handles = Mutex<[(labels: Labels, handle: Handle)]>([])
+    package let make: @Sendable (Labels) -> Handle
 
     /// The labels must be bounded: what is made is kept.
     package init(_ make: @escaping @Sendable (Labels) -> Handle) {
         self.make = make
     }
 
+    @inlinable
     package subscript(labels: Labels) -> Handle {
         self.handles.withLock { handles in
             for known in handles where known.labels == labels { return known.handle }
@@ -22,11 +24,11 @@ package final class Series<Labels: Equatable & Sendable, Handle: Sendable>: Send
     }
 }
 
-/// What is measured of each node, made for each node's label once.
+/// What is measured of each node, made for each node's label once; inlinable as `Series` is.
 package final class NodeSeries<Handle: Sendable>: Sendable {
-    private let handles = Mutex<[String: Handle]>([:])
-    private let nodes: NodeLabels
-    private let make: @Sendable (_ label: String) -> Handle
+    package let handles = Mutex<[String: Handle]>([:])
+    package let nodes: NodeLabels
+    package let make: @Sendable (_ label: String) -> Handle
 
     /// - Parameters:
     ///   - nodes: which nodes have a label of their own; the process's unless given.
@@ -36,6 +38,7 @@ package final class NodeSeries<Handle: Sendable>: Sendable {
         self.make = make
     }
 
+    @inlinable
     package subscript(node: String) -> Handle {
         self.handles.withLock { handles in
             if let handle = handles[node] { return handle }
