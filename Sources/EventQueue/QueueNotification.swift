@@ -92,14 +92,12 @@ enum QueueNotification: Sendable, Hashable {
         guard fields.count == 7, let lane = Int32(digits: fields[0]), let id = EventID(utf8: fields[1]),
             let place = Int64(digits: fields[2]), let timeLeft = Int64(digits: fields[3])
         else { return nil }
-        let lengths = fields[4...].compactMap { Int(digits: $0) }
         var rest = text[(colon + 1)...]
-        guard lengths.count == 3, lengths.allSatisfy({ $0 >= 0 }), lengths.reduce(0, +) <= rest.count else {
-            return nil
-        }
-        let texts = lengths.map { length in
-            defer { rest = rest.dropFirst(length) }
-            return String(decoding: rest.prefix(length), as: UTF8.self)
+        var texts: [String] = []
+        for field in fields[4...] {
+            guard let length = Int(digits: field), 0...rest.count ~= length else { return nil }
+            texts.append(String(decoding: rest.prefix(length), as: UTF8.self))
+            rest = rest.dropFirst(length)
         }
         return Grant(
             lane: lane,

@@ -48,6 +48,7 @@ struct NotificationTests {
         "what is no grant is left alone",
         arguments: [
             "", " ", " 7", " 7 x 1 1 0 0 0:", " 7 \(id) 1 1 0 0:", " 7 \(id) 1 1 0 9 0:{}", " 7 \(id) 1 1 -1 0 0:{}",
+            " 7 \(id) 1 1 \(Int.max) 1 0:{}", " 7 \(id) 1 1 1 \(Int.max) \(Int.max):{}",
         ]
     )
     func noGrant(_ text: String) {
