@@ -266,7 +266,7 @@ let package = Package(
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
             ],
             path: "Benchmarks",
-            exclude: ["Notes.md"]
+            exclude: ["Instructions", "Notes.md"]
         ),
         .executableTarget(
             name: "RejoinderChaos",
