@@ -1,4 +1,4 @@
-/// All that the benchmark knows of the queue's schema.
+/// All that the benchmark's program knows of the queue's schema.
 enum QueueSQL {
     /// pgbench's script for one batch on its way: enqueue, claim and answer, each in a transaction of its own.
     ///
