@@ -10,7 +10,8 @@ struct BatchSplit<Element> {
     /// What of the batch is refused alone; nil where not the batch is at fault, but the queue that it was sent to.
     ///
     /// That is so where nothing at all is refused like the batch, and where each of several is refused alike, for a reason
-    /// that lies in the schema. What may succeed another time is thrown.
+    /// that lies in the schema. What may succeed another time is thrown; and what was refused before the schema was mended,
+    /// which may be at any moment, is sent once more.
     func refused(of batch: [Element], after error: PostgresError) throws(PostgresError) -> [Refused]? {
         guard error.isFinal else { throw error }
         if error.mayLieInSchema, try self.send([]) != nil { return nil }
@@ -18,7 +19,21 @@ struct BatchSplit<Element> {
         let isAlike =
             batch.count > 1 && refused.count == batch.count && error.mayLieInSchema
             && refused.allSatisfy { $0.error.sqlState == error.sqlState }
-        return isAlike ? nil : refused
+        return isAlike ? nil : try self.refusedAgain(refused)
+    }
+
+    private func refusedAgain(_ refused: [Refused]) throws(PostgresError) -> [Refused] {
+        var again: [Refused] = []
+        for (element, error) in refused {
+            guard error.mayLieInSchema else {
+                again.append((element, error))
+                continue
+            }
+            guard let error = try self.send([element]) else { continue }
+            guard error.isFinal else { throw error }
+            again.append((element, error))
+        }
+        return again
     }
 
     private func split(_ batch: [Element], after error: PostgresError) throws(PostgresError) -> [Refused] {

@@ -1,4 +1,5 @@
 import PostgresClient
+import Synchronization
 import TestSupport
 import Testing
 
@@ -144,6 +145,29 @@ struct BatchTests {
         for transient in ["40P01", "53100", "57P01", "25006", "08006"] {
             #expect(throws: PostgresError.self) { try refused(of: 2, after: transient) { _ in transient } }
             #expect(throws: PostgresError.self) { try refused(of: 4, after: "22P02") { $0 == 3 ? transient : nil } }
+        }
+    }
+
+    @Test("a schema that is mended while it is found out what is refused costs nothing of the batch")
+    func mended() throws {
+        let missing = PostgresError(.server, "no", sqlState: "42883")
+        /// The schema takes nothing from one send on, and everything from another on.
+        func refused(of count: Int, away: Range<Int>) throws(PostgresError) -> [Int]? {
+            let sends = Mutex(0)
+            let split = BatchSplit<Int> { _ throws(PostgresError) in
+                let number = sends.withLock { sends in
+                    defer { sends += 1 }
+                    return sends
+                }
+                return away.contains(number) ? missing : nil
+            }
+            return try split.refused(of: Array(0..<count), after: missing)?.map(\.element)
+        }
+        for count in [1, 2, 3, 20] {
+            #expect(try refused(of: count, away: 0..<0) == [])
+        }
+        for end in 2..<50 {
+            #expect(try refused(of: 20, away: 1..<end)?.isEmpty != false, "mended at send \(end)")
         }
     }
 }
