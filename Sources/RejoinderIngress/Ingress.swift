@@ -103,10 +103,14 @@ package struct Ingress: Sendable {
         let channel = CallChannel(options: self.options, calls: calls)
         let server = ServerConfiguration(
             address: .hostname(self.options.host, port: self.options.port),
-            backlog: 1024,
+            backlog: 4096,
             availableConnectionsDelegate: .maximum(self.options.connections, logger: self.logger)
         )
-        let onServerRunning: @Sendable (any Channel) async -> Void = { ports.opened(public: $0.localAddress?.port) }
+        let onServerRunning: @Sendable (any Channel) async -> Void = { channel in
+            // NIO's four would leave callers unaccepted for as long as the calls of a full turn take.
+            try? await channel.setOption(.maxMessagesPerRead, value: 256)
+            ports.opened(public: channel.localAddress?.port)
+        }
         let publicServer: any Service
         if let tls = self.options.tls {
             let reloader = try self.certificateReloader(tls)
