@@ -189,7 +189,7 @@ extension Row {
     }
 
     fileprivate mutating func checkSigns(of scenario: Scenario, on watcher: Watcher) async {
-        await watcher.untilAllSeen()
+        await watcher.untilSeen(scenario.signs)
         self.faults += watcher.unseen.map { "an operator can't see it: nowhere is it that \($0)" }
         let seen = scenario.signs.count - watcher.unseen.count
         self.notes.append("\(seen) signs seen, of \(watcher.looks) looks at metrics and dashboards")

@@ -57,11 +57,13 @@ final class Watcher: Sendable {
         }
     }
 
-    /// Waits until all signs were seen, which may come a few seconds after the fault: a process says what went wrong with
-    /// its heartbeat, and a dashboard is read every two seconds.
-    func untilAllSeen() async {
+    /// Waits until these signs were seen, which may come a few seconds after the fault: a process says what went wrong with
+    /// its heartbeat, a dashboard is read every two seconds, and an ingress samples the queue every five.
+    func untilSeen(_ signs: [Sign]) async {
         let end = ContinuousClock.now + .seconds(8)
-        while !self.unseen.isEmpty, ContinuousClock.now < end { try? await Task.sleep(for: Self.interval) }
+        while self.unseen.contains(where: signs.contains), ContinuousClock.now < end {
+            try? await Task.sleep(for: Self.interval)
+        }
     }
 
     /// The signs that it has not seen so far.

@@ -2,25 +2,24 @@ import LoadGenerator
 import RejoinderMetrics
 import Stage
 
+private let signsOfPause: [Sign] = [.reaches(.nodePaused, 1), .isShown("paused, callers wait")]
+private let signsOfFew: [Sign] = [.isShown("3 at once")]
+private let signsOfSlow: [Sign] = [.isShown("20 a second")]
+
 extension Scenario {
     static let steering = Scenario(
         name: "steering",
         title: "an operator pauses, resumes and limits a node, and drains all workers, under load",
-        signs: [
-            .reaches(.nodePaused, 1),
-            .isShown("paused, callers wait"),
-            .isShown("3 at once"),
-            .isShown("20 a second"),
-            .isShown(">draining<"),
-        ]
+        signs: signsOfPause + signsOfFew + signsOfSlow + [.isShown(">draining<")]
     ) { arena, isShort in
         let old = arena.workers
-        async let steered = arena.load(100, seconds: isShort ? 16 : 30, milliseconds: 50)
-        async let others = arena.load(20, seconds: isShort ? 16 : 30, node: "once", milliseconds: 500)
+        let seconds = isShort ? 24.0 : 40
+        async let steered = arena.load(100, seconds: seconds, milliseconds: 50)
+        async let others = arena.load(20, seconds: seconds, node: "once", milliseconds: 500)
         try await Task.sleep(for: .seconds(1))
-        let pause = try await arena.steer("pause('work', true)", until: "resume('work')")
-        let few = try await arena.steer("limit('work', 3, null)", until: "limit('work', null, null)")
-        let slow = try await arena.steer("limit('work', null, 20)", until: "limit('work', null, null)")
+        let pause = try await arena.steer("pause('work', true)", until: "resume('work')", signsOfPause)
+        let few = try await arena.steer("limit('work', 3, null)", until: "limit('work', null, null)", signsOfFew)
+        let slow = try await arena.steer("limit('work', null, 20)", until: "limit('work', null, null)", signsOfSlow)
         for worker in old {
             try await arena.addWorker()
             worker.expectEnd()
@@ -56,14 +55,15 @@ extension Scenario {
 }
 
 extension Arena {
-    /// Calls an operator's function, and after some seconds another that takes it back.
+    /// Calls an operator's function, and another that takes it back when its signs were seen, after some seconds.
     ///
     /// - Returns: when it held everywhere: from a second after the call on.
-    fileprivate func steer(_ call: String, until end: String) async throws -> ClosedRange<UInt64> {
+    fileprivate func steer(_ call: String, until end: String, _ signs: [Sign]) async throws -> ClosedRange<UInt64> {
         try await self.database.query("select rejoinder.\(call)")
         try await Task.sleep(for: .seconds(1))
         let began = Self.now
         try await Task.sleep(for: .seconds(2))
+        await self.watcher.untilSeen(signs)
         let ended = Self.now
         try await self.database.query("select rejoinder.\(end)")
         return began...ended
