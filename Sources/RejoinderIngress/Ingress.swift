@@ -2,7 +2,6 @@ import CoreMetrics
 import EventQueue
 package import Hummingbird
 import HummingbirdCore
-import HummingbirdTLS
 package import Logging
 import NIOCertificateReloading
 import NIOCore
@@ -100,38 +99,21 @@ package struct Ingress: Sendable {
 
         let calls = Calls(options: self.options, endpoints: self.endpoints, queue: self.queue, logger: self.logger)
         services.append(calls.log)
-        let channel = CallChannel(options: self.options, calls: calls)
-        let server = ServerConfiguration(
-            address: .hostname(self.options.host, port: self.options.port),
-            backlog: 4096,
-            availableConnectionsDelegate: .maximum(self.options.connections, logger: self.logger)
-        )
-        let onServerRunning: @Sendable (any Channel) async -> Void = { channel in
-            // NIO's four would leave callers unaccepted for as long as the calls of a full turn take.
-            try? await channel.setOption(.maxMessagesPerRead, value: 256)
-            ports.opened(public: channel.localAddress?.port)
-        }
-        let publicServer: any Service
-        if let tls = self.options.tls {
-            let reloader = try self.certificateReloader(tls)
+        var tls: NIOSSLContext?
+        if let files = self.options.tls {
+            let reloader = try self.certificateReloader(files)
             services.append(reloader)
             var configuration = try TLSConfiguration.makeServerConfiguration(certificateReloader: reloader)
             configuration.minimumTLSVersion = .tlsv12  // RFC 8996 has done away with those before.
-            publicServer = try TLSChannel(channel, tlsConfiguration: configuration)
-                .server(
-                    configuration: server,
-                    onServerRunning: onServerRunning,
-                    eventLoopGroup: self.eventLoops,
-                    logger: self.logger
-                )
-        } else {
-            publicServer = channel.server(
-                configuration: server,
-                onServerRunning: onServerRunning,
-                eventLoopGroup: self.eventLoops,
-                logger: self.logger
-            )
+            tls = try NIOSSLContext(configuration: configuration)
         }
+        let publicServer = CallServer(
+            options: self.options,
+            calls: calls,
+            tls: tls,
+            eventLoops: self.eventLoops,
+            onListening: { ports.opened(public: $0) }
+        )
         let adminServer = Application(
             responder: AdminResponder(
                 readiness: { [queue, stopping] in stopping.isSet ? .stopping : queue.isReady ? .ready : .databaseAway },
