@@ -48,7 +48,7 @@ struct RunCommand: AsyncParsableCommand {
         let letters = only.split { $0 == "," || $0 == " " }.map(String.init)
         let chosen = Scenario.all.filter { letters.contains($0.letter) }
         guard !letters.isEmpty, chosen.count == letters.count else {
-            throw ValidationError("--only is \"\(only)\", expected letters from a to n, such as a,b,f")
+            throw ValidationError("--only is \"\(only)\", expected letters from a to o, such as a,b,f")
         }
         return chosen
     }

@@ -10,6 +10,8 @@ struct Load {
     var reply = SampleCall.reply
     var calls: Int?
     var idleConnections = 0
+    /// A connection for each call.
+    var newConnections = false
     /// As long as that, in the same way, before anything is measured.
     var warmUp = 0.0
 
@@ -36,6 +38,7 @@ struct Load {
         plan.duration = .seconds(seconds)
         plan.calls = self.calls
         plan.idleConnections = self.idleConnections
+        plan.newConnections = self.newConnections
         return plan
     }
 }

@@ -29,7 +29,9 @@ extension Deployment {
     func measure(_ load: Load) async throws -> Measurement {
         var measured = load
         if load.warmUp > 0 {
-            _ = try await Load(urls: load.urls, pace: load.pace, seconds: load.warmUp, body: load.body).run()
+            var first = load
+            (first.seconds, first.warmUp, first.idleConnections) = (load.warmUp, 0, 0)
+            _ = try await first.run()
             measured.warmUp = 0
         }
         let walBefore = try await self.settledWAL()

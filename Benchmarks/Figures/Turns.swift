@@ -46,7 +46,7 @@ struct Turns {
     }
 
     /// The measurement of one of them that has the median of a figure, with what it cost.
-    private func typical(_ index: Int, _ figure: Figure) -> Measurement {
+    func typical(_ index: Int, _ figure: Figure) -> Measurement {
         let sorted = self.measurements[index].sorted { figure($0.load) < figure($1.load) }
         return sorted.first { !$0.load.isRight } ?? sorted[sorted.count / 2]
     }

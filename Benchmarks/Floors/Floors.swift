@@ -21,12 +21,13 @@ final class Floors {
     }
 
     /// The same, anew each time.
-    func measureHTTP(connections: Int) async throws -> Measurement {
+    func measureHTTP(connections: Int, newConnections: Bool = false) async throws -> Measurement {
         try await Fleet.with(folder: try self.bench.newFolder()) { fleet in
             let server = try await fleet.start(Programs.own, ["http-floor"])
             let url = try await Deployment.address(of: server)
             var load = Load(urls: [url], pace: .closed(connections: connections), seconds: 1)
             load.reply = Template(InlineQueue.answer)
+            load.newConnections = newConnections
             _ = try await load.run()
             load.seconds = self.bench.seconds(10, quick: 3)
             let (own, servers) = (ProcessFigures.ownCPU, ProcessFigures(server.pid)?.cpu ?? .zero)

@@ -10,7 +10,7 @@ struct Scenario: Sendable {
     /// In the order in which they run.
     static let all = [
         saturation, oneConnection, steadyRate, slowDisk, heldSnapshot, fullTable, waitingHandlers, idleWorkers,
-        manyProcesses, idleConnections, slowHandlers, atRest, startUp, watched,
+        manyProcesses, idleConnections, slowHandlers, atRest, startUp, watched, newConnections,
     ]
 }
 
@@ -57,8 +57,9 @@ extension Deployment {
     }
 
     /// A closed loop at so many connections.
-    func measureClosed(_ connections: Int, seconds: Double) async throws -> Measurement {
+    func measureClosed(_ connections: Int, seconds: Double, newConnections: Bool = false) async throws -> Measurement {
         var load = self.load(.closed(connections: connections), seconds: seconds)
+        load.newConnections = newConnections
         load.warmUp = min(3, seconds / 2)
         return try await self.measure(load)
     }

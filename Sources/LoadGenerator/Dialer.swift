@@ -5,7 +5,7 @@ import NIOSSL
 
 /// Opens connections, not too many at once: a server's backlog has an end.
 final class Dialer {
-    private static let mostAtOnce = 128
+    static let mostAtOnce = 128
 
     /// A target with its address, found once.
     struct Line: Sendable {

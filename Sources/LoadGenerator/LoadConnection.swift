@@ -11,7 +11,7 @@ struct Call {
     var sent: UInt64?
 }
 
-/// One connection of a load: at most one call at a time.
+/// One connection of a load: at most one call at a time, or one alone.
 final class LoadConnection: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
@@ -26,16 +26,18 @@ final class LoadConnection: ChannelInboundHandler {
     /// The target that it goes to, by its place among them.
     let target: Int
     private let isSecure: Bool
+    private let isForOneCall: Bool
     private let run: LoadRun
     private var state = State.opening
     private var reader = ResponseReader()
     private var context: ChannelHandlerContext?
     private var error: (any Error)?
 
-    init(_ run: LoadRun, target: Int, isSecure: Bool) {
+    init(_ run: LoadRun, target: Int, isSecure: Bool, isForOneCall: Bool) {
         self.run = run
         self.target = target
         self.isSecure = isSecure
+        self.isForOneCall = isForOneCall
     }
 
     var isFree: Bool {
@@ -88,7 +90,7 @@ final class LoadConnection: ChannelInboundHandler {
     private func replied(_ response: Response) {
         guard case .busy(let call) = self.state else { return self.close() }
         self.state = .free
-        if response.closes {
+        if response.closes || self.isForOneCall {
             self.state = .closed
             self.context?.close(promise: nil)
         }

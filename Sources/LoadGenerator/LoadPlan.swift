@@ -3,7 +3,8 @@ package import HaptikWebhook
 /// What load there is to be.
 package struct LoadPlan: Sendable {
     package enum Pace: Sendable, Hashable {
-        /// So many connections; each sends its next call when it has its reply.
+        /// So many connections; each sends its next call when it has its reply, or where each call has one of its own, another
+        /// follows.
         case closed(connections: Int)
         /// So many calls a second, whatever becomes of them, on at most so many connections.
         ///
@@ -23,6 +24,8 @@ package struct LoadPlan: Sendable {
     /// Of the measurement, which begins after the warm-up.
     package var duration = Duration.seconds(10)
     package var warmUp = Duration.zero
+    /// Each call has a connection of its own, as of callers that keep none; its time includes opening that.
+    package var newConnections = false
     /// Stops after so many calls, if the time is not over before.
     package var calls: Int?
     /// How long the replies that are still due at the end are waited for.

@@ -4,7 +4,8 @@
 package struct LoadResult: Sendable, Codable, Hashable {
     /// In milliseconds, of the calls that were answered right.
     ///
-    /// In an open loop from the instant at which the call was due, in a closed loop from when it was sent.
+    /// In an open loop from the instant at which the call was due, in a closed loop from when it was sent, or its own connection
+    /// was to be opened for it.
     package struct Latency: Sendable, Codable, Hashable {
         package var min = 0.0
         package var mean = 0.0

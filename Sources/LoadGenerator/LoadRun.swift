@@ -13,8 +13,6 @@ final class LoadRun {
         case ended
     }
 
-    private static let openingAtOnce = 16
-
     private let plan: LoadPlan
     private let dialer: Dialer
     private let eventLoop: any EventLoop
@@ -40,8 +38,9 @@ final class LoadRun {
     private var dialled = 0
     private let idle: IdleConnections
 
-    /// Of an open loop: when calls are due, and those that found no connection yet.
+    /// Of an open loop: when calls are due.
     private var schedule: Schedule?
+    /// Calls that have no connection yet.
     private var waiting: Deque<Call> = []
 
     init(_ plan: LoadPlan, _ dialer: Dialer, _ eventLoop: any EventLoop, _ promise: EventLoopPromise<LoadResult>) {
@@ -50,7 +49,20 @@ final class LoadRun {
         self.eventLoop = eventLoop
         self.promise = promise
         self.idle = IdleConnections(plan.idleConnections, dialer)
-        self.renderers = plan.targets.map { RequestRenderer($0, body: plan.body, signer: plan.signer) }
+        self.renderers = plan.targets.map {
+            RequestRenderer($0, body: plan.body, signer: plan.signer, closing: plan.newConnections)
+        }
+    }
+
+    /// Whether connections are opened for calls that wait; else a connection makes its next call when it is free.
+    private var opensForCalls: Bool {
+        if case .open = self.plan.pace { true } else { self.plan.newConnections }
+    }
+
+    private var mostConnections: Int {
+        switch self.plan.pace {
+        case .closed(let connections), .open(_, let connections): connections
+        }
     }
 
     private static var now: UInt64 { NIODeadline.now().uptimeNanoseconds }
@@ -58,12 +70,8 @@ final class LoadRun {
     // MARK: Preparing
 
     func start() {
-        let count =
-            switch self.plan.pace {
-            case .closed(let connections): connections
-            case .open: self.plan.targets.count
-            }
-        for _ in 0..<count { self.open() }
+        // Where they are opened for calls, one to each target says whether that is there.
+        for _ in 0..<(self.opensForCalls ? self.plan.targets.count : self.mostConnections) { self.open() }
         self.idle.open {
             self.beginWhenPrepared()
         } onFailure: {
@@ -76,7 +84,8 @@ final class LoadRun {
         let connection = LoadConnection(
             self,
             target: self.dialled % self.dialer.lines.count,
-            isSecure: line.target.isSecure
+            isSecure: line.target.isSecure,
+            isForOneCall: self.plan.newConnections
         )
         self.dialled += 1
         self.opening += 1
@@ -96,11 +105,18 @@ final class LoadRun {
         self.countFrom = self.begin + self.plan.warmUp.wholeNanoseconds
         self.end = self.countFrom + self.plan.duration.wholeNanoseconds
         self.after(self.end - self.begin) { self.stop() }
-        if case .open(let rate, _) = self.plan.pace {
+        let connections = self.free
+        if self.plan.newConnections {
+            self.free = []
+            for connection in connections { connection.close() }
+        }
+        switch self.plan.pace {
+        case .open(let rate, _):
             self.schedule = Schedule(rate: rate, end: self.end - self.begin)
             self.callsAreDue()
-        } else {
-            let connections = self.free
+        case .closed(let most) where self.plan.newConnections:
+            for _ in 0..<most { self.callAnew(at: Self.now) }
+        case .closed:
             self.free = []
             for connection in connections { self.use(connection, at: Self.now) }
         }
@@ -116,9 +132,15 @@ final class LoadRun {
     }
 
     private func nextCall(at now: UInt64) -> Call? {
-        guard self.schedule == nil else { return self.waiting.popFirst() }
+        guard !self.opensForCalls else { return self.waiting.popFirst() }
         guard case .running = self.phase, now < self.end else { return nil }
         return self.makeCall(at: now)
+    }
+
+    /// The next call of a closed loop whose calls have a connection each.
+    private func callAnew(at now: UInt64) {
+        guard case .running = self.phase, now < self.end, let call = self.makeCall(at: now) else { return }
+        self.dispatch(call)
     }
 
     private func makeCall(at start: UInt64) -> Call? {
@@ -149,10 +171,10 @@ final class LoadRun {
 
     /// More connections while more calls wait than connections are on their way.
     ///
-    /// A few at a time: they cost the other side more than calls do, and those that are open may soon be free.
+    /// A few at a time: they cost the other side more than calls do, and those that are open may soon be free, if they are kept.
     private func openForWaiting() {
-        guard case .open(_, let most) = self.plan.pace else { return }
-        while self.opening < min(self.waiting.count, Self.openingAtOnce), self.connections.count + self.opening < most {
+        let (atOnce, most) = (self.plan.newConnections ? Dialer.mostAtOnce : 16, self.mostConnections)
+        while self.opening < min(self.waiting.count, atOnce), self.connections.count + self.opening < most {
             self.open()
         }
     }
@@ -164,6 +186,7 @@ final class LoadRun {
         } else if case .answered(_, inTime: true) = fate {
             self.tally.countEarlierOne()
         }
+        if case .closed = self.plan.pace, self.plan.newConnections { self.callAnew(at: now) }
         if let most = self.plan.calls, self.calls >= most, self.underWay == 0 { self.end = min(self.end, now) }
     }
 
@@ -218,7 +241,7 @@ final class LoadRun {
     func closed(_ connection: LoadConnection, breaking call: Call?) {
         self.connections[ObjectIdentifier(connection)] = nil
         if case .ended = self.phase { return }
-        self.tally.lost()
+        if call != nil || !self.plan.newConnections { self.tally.lost() }
         if let call {
             self.record(call, connection.target, at: Self.now) { .broken }
             self.ended(call, .failed, at: Self.now)
@@ -229,9 +252,9 @@ final class LoadRun {
     }
 
     private func replace() {
-        switch (self.plan.pace, self.phase) {
-        case (.closed, .running): self.open()
-        case (.open, .running), (.open, .draining): self.openForWaiting()
+        switch self.phase {
+        case .running where !self.opensForCalls: self.open()
+        case .running, .draining: self.openForWaiting()
         default: break
         }
     }

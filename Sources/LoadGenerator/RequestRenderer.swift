@@ -12,13 +12,14 @@ struct RequestRenderer {
     /// Used again when the last request has been written.
     private var buffer = ByteBuffer()
 
-    init(_ target: LoadTarget, body: Template, signer: SignatureVerifier) {
+    init(_ target: LoadTarget, body: Template, signer: SignatureVerifier, closing: Bool) {
         self.head = ByteBuffer(
             string: """
                 POST \(target.path) HTTP/1.1\r
                 Host: \(target.authority)\r
                 User-Agent: rejoinder-load\r
                 Content-Type: application/json\r
+                \(closing ? "Connection: close\r\n" : "")\
                 X-Hub-Signature: \(signer.algorithm.rawValue)=
                 """
         )

@@ -15,7 +15,8 @@ struct LoadCommand: AsyncParsableCommand {
         discussion: """
             With --connections it is a closed loop: each connection makes its next call when it has its reply. With --rate \
             it is an open loop: calls come at that rate whatever becomes of them, and each one's time runs from when it \
-            was due. {{n}} in the body, and in --expect, stands for the call's number. The secret is REJOINDER_SECRET, the \
+            was due. With --new-connections each call has a connection of its own, as of callers that keep none, and its time \
+            includes opening that. {{n}} in the body, and in --expect, stands for the call's number. The secret is REJOINDER_SECRET, the \
             first where there are several. Exit code 0 when every call was answered right, else 1.
             """
     )
@@ -30,6 +31,9 @@ struct LoadCommand: AsyncParsableCommand {
 
     @Option(help: "Connections; with --rate, at most so many. Default: 64, with --rate 1024.")
     var connections: Int?
+
+    @Flag(help: "A new connection for each call.")
+    var newConnections = false
 
     @Option(help: "Calls per second, in an open loop.")
     var rate: Double?
@@ -79,6 +83,7 @@ struct LoadCommand: AsyncParsableCommand {
         plan.duration = .seconds(self.duration)
         plan.warmUp = .seconds(self.warmUp)
         plan.calls = self.calls
+        plan.newConnections = self.newConnections
         return plan
     }
 

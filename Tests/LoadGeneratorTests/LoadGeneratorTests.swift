@@ -96,6 +96,27 @@ struct LoadGeneratorTests {
         }
     }
 
+    @Test(
+        "each call has a connection of its own where it is to, whoever closes it",
+        arguments: [LoadPlan.Pace.closed(connections: 4), .open(rate: 1000, connections: 4)]
+    )
+    func newConnections(pace: LoadPlan.Pace) async throws {
+        try await TestServer.with { body in
+            switch Int(body).map({ $0 % 3 }) {
+            case 0: .lastReply("<\(body)>")
+            case 1 where body.hasSuffix("0"): .hangUp
+            default: .reply(200, "<\(body)>")
+            }
+        } _: { url in
+            let result = try await self.load(url, pace, calls: 60) { $0.newConnections = true }
+            #expect(result.sent == 60)
+            #expect(result.answered == 58)
+            #expect(result.failed == 2)
+            #expect(result.connectionsLost == 2)
+            #expect(result.connections == 61, "one looks whether the target is there")
+        }
+    }
+
     @Test("an open loop makes its calls at its rate, on as few connections as it needs")
     func openLoop() async throws {
         try await TestServer.with {

@@ -34,11 +34,12 @@ struct PlanTests {
         #expect(Template(template).isContained(in: ByteBuffer(string: reply), number: "42") == isRight)
     }
 
-    @Test("a request is whole, and signed over its body")
-    func request() throws {
+    @Test("a request is whole, and signed over its body", arguments: [false, true])
+    func request(closing: Bool) throws {
         let signer = try SignatureVerifier(algorithm: .sha256, secrets: ["secret", "old"])
         let target = try LoadTarget(url: "http://localhost:8080/a?b=c")
-        var renderer = RequestRenderer(target, body: Template("{\"n\":{{n}}}"), signer: signer)
+        let body = Template("{\"n\":{{n}}}")
+        var renderer = RequestRenderer(target, body: body, signer: signer, closing: closing)
         for number in [7, 1234] {
             let body = "{\"n\":\(number)}"
             let request = renderer.request("\(number)")
@@ -48,6 +49,7 @@ struct PlanTests {
                     Host: localhost:8080\r
                     User-Agent: rejoinder-load\r
                     Content-Type: application/json\r
+                    \(closing ? "Connection: close\r\n" : "")\
                     X-Hub-Signature: \(signer.header(for: Array(body.utf8)))\r
                     Content-Length: \(body.utf8.count)\r
                     \r
