@@ -1,5 +1,3 @@
-import CoreMetrics
-import HummingbirdCore
 import NIOCore
 import NIOExtras
 import NIOHTTP1
@@ -26,15 +24,12 @@ struct CallServer: Service {
     func run() async throws {
         let quiescing = ServerQuiescingHelper(group: self.eventLoops)
         let server = try await ServerBootstrap(group: self.eventLoops)
-            .serverChannelOption(.backlog, value: 4096)
+            .serverChannelOption(.backlog, value: 4096)  // The kernel takes less where net.core.somaxconn says so.
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
-            // NIO's four would leave callers unaccepted for as long as the calls of a full turn take.
-            .serverChannelOption(.maxMessagesPerRead, value: 256)
             .serverChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     let operations = channel.pipeline.syncOperations
-                    let most = self.options.connections
-                    try operations.addHandler(AvailableConnectionsChannelHandler(maxConnections: most))
+                    try operations.addHandler(ConnectionLimit(self.options.connections))
                     try operations.addHandler(quiescing.makeServerChannelHandler(channel: channel))
                 }
             }
@@ -87,7 +82,5 @@ struct CallServer: Service {
         )
         try operations.addHandler(HTTPServerPipelineHandler())
         try operations.addHandler(handler)
-        IngressMetrics.connections.increment()
-        channel.closeFuture.whenComplete { _ in IngressMetrics.connections.decrement() }
     }
 }

@@ -1,7 +1,6 @@
 import CoreMetrics
 import EventQueue
 package import Hummingbird
-import HummingbirdCore
 package import Logging
 import NIOCertificateReloading
 import NIOCore
