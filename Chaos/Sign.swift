@@ -4,7 +4,7 @@ import Stage
 /// What an operator sees of a fault: in the metrics of a process that was ready, or on the dashboard.
 ///
 /// What was there before the fault is no sign of it.
-enum Sign: Sendable, Hashable {
+enum Sign: Sendable, Equatable {
     /// A counter rises; that of these labels, such as `code="overloaded"`.
     case rises(Metric, [String] = [])
     /// A gauge comes to a value or above it.

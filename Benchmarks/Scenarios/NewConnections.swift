@@ -22,16 +22,15 @@ extension Scenario {
 
     private static func row(_ callers: Int, _ turns: Turns, _ floor: LoadResult) -> Row {
         let isOne = callers == 1
-        let figure = { isOne ? turns.median(1, \.latency.p50).milliseconds : turns.median(1, \.rate).perSecond }()
-        let ratio = turns.ratio(1, isOne ? { $0.latency.p50 } : \.rate)
-        let spread = turns.spread(1, isOne ? { $0.latency.p50 } : \.rate)
+        let figure: Turns.Figure = isOne ? { $0.latency.p50 } : { $0.rate }
+        func text(_ value: Double) -> String { isOne ? value.milliseconds : value.perSecond }
         return Row(
             "o",
             isOne ? "median of one caller" : "answered to \(callers) callers",
-            figure,
-            floors: "HTTP \(isOne ? floor.latency.p50.milliseconds : floor.rate.perSecond)",
-            note: "\(ratio.text(2)) × on kept connections; \(spread)",
-            turns.typical(1, \.rate)
+            text(turns.median(1, figure)),
+            floors: "HTTP \(text(figure(floor)))",
+            note: "\(turns.ratio(1, figure).text(2)) × on kept connections; \(turns.spread(1, figure))",
+            turns.typical(1, figure)
         )
     }
 }

@@ -13,7 +13,7 @@ extension Scenario {
         signs: signsOfPause + signsOfFew + signsOfSlow + [.isShown(">draining<")]
     ) { arena, isShort in
         let old = arena.workers
-        let seconds = isShort ? 24.0 : 40
+        let seconds = isShort ? 36.0 : 50
         async let steered = arena.load(100, seconds: seconds, milliseconds: 50)
         async let others = arena.load(20, seconds: seconds, node: "once", milliseconds: 500)
         try await Task.sleep(for: .seconds(1))
@@ -28,6 +28,7 @@ extension Scenario {
             )
             await worker.end()
         }
+        let drained = Arena.now
         let (right, othersRight) = try await (steered, others)
         var findings = Findings()
         findings.expect(right.isRight && othersRight.isRight, "calls were not answered")
@@ -46,6 +47,10 @@ extension Scenario {
             Double(starts(slow).count) <= most,
             "\(starts(slow).count) were started with a limit of 20 a second, expected \(Int(most)) at most"
         )
+        findings.expect(
+            arena.history.calls.contains { $0.record.due > drained },
+            "the load was over before all workers were drained"
+        )
         findings.expect(old.allSatisfy { !$0.isRunning }, "a drained worker still runs")
         findings.notes = [
             "\(atOnce.max() ?? 0) at once of 3; \(starts(slow).count) started of \(Int(most)); \(old.count) drained"
@@ -55,7 +60,8 @@ extension Scenario {
 }
 
 extension Arena {
-    /// Calls an operator's function, and another that takes it back when its signs were seen, after some seconds.
+    /// Calls an operator's function, and another that takes it back some seconds later, when its signs were seen or have not
+    /// been for eight.
     ///
     /// - Returns: when it held everywhere: from a second after the call on.
     fileprivate func steer(_ call: String, until end: String, _ signs: [Sign]) async throws -> ClosedRange<UInt64> {

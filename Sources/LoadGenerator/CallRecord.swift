@@ -2,7 +2,7 @@
 package struct CallRecord: Sendable {
     package enum End: Sendable, Hashable {
         case reply(status: Int, body: String)
-        /// Its connection broke.
+        /// Its connection broke, or the one of its own could not be opened.
         case broken
         /// No reply came before patience ended.
         case unanswered

@@ -92,7 +92,8 @@ final class LoadConnection: ChannelInboundHandler {
         self.state = .free
         if response.closes || self.isForOneCall {
             self.state = .closed
-            self.context?.close(promise: nil)
+            // The port that one has closed oneself can't be used again for a minute: of one call each there are only so many.
+            if !(response.closes && self.isForOneCall) { self.context?.close(promise: nil) }
         }
         self.run.replied(self, call, response)
     }

@@ -3,8 +3,8 @@ package import HaptikWebhook
 /// What load there is to be.
 package struct LoadPlan: Sendable {
     package enum Pace: Sendable, Hashable {
-        /// So many connections; each sends its next call when it has its reply, or where each call has one of its own, another
-        /// follows.
+        /// So many calls at a time: the next begins when one has its reply, on the same connection, or with `newConnections` on a
+        /// new one.
         case closed(connections: Int)
         /// So many calls a second, whatever becomes of them, on at most so many connections.
         ///

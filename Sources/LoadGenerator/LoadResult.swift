@@ -24,14 +24,14 @@ package struct LoadResult: Sendable, Codable, Hashable {
     package var wrong = 0
     /// Replied to with another status, by status.
     package var refused: [Int: Int] = [:]
-    /// Their connection broke.
+    /// Their connection broke, or the one of their own could not be opened.
     package var failed = 0
     /// No reply came before patience ended.
     package var unanswered = 0
 
     /// Connections opened in all.
     package var connections = 0
-    /// Connections that the other side closed.
+    /// Connections that the other side closed; where each call has one of its own, before its reply.
     package var connectionsLost = 0
     /// Idle connections that were open until the end.
     package var idleConnections = 0

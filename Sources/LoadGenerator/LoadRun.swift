@@ -13,6 +13,8 @@ final class LoadRun {
         case ended
     }
 
+    private static let openingAtOnce = 16
+
     private let plan: LoadPlan
     private let dialer: Dialer
     private let eventLoop: any EventLoop
@@ -107,7 +109,7 @@ final class LoadRun {
         self.after(self.end - self.begin) { self.stop() }
         let connections = self.free
         if self.plan.newConnections {
-            self.free = []
+            (self.free, self.connections) = ([], [:])
             for connection in connections { connection.close() }
         }
         switch self.plan.pace {
@@ -173,7 +175,7 @@ final class LoadRun {
     ///
     /// A few at a time: they cost the other side more than calls do, and those that are open may soon be free, if they are kept.
     private func openForWaiting() {
-        let (atOnce, most) = (self.plan.newConnections ? Dialer.mostAtOnce : 16, self.mostConnections)
+        let (atOnce, most) = (self.plan.newConnections ? Dialer.mostAtOnce : Self.openingAtOnce, self.mostConnections)
         while self.opening < min(self.waiting.count, atOnce), self.connections.count + self.opening < most {
             self.open()
         }
@@ -223,12 +225,24 @@ final class LoadRun {
     func failedToOpen(_ connection: LoadConnection, _ error: any Error) {
         self.opening -= 1
         self.fail(self.dialer.lines[connection.target].target, error)
+        // Of calls that were to have one each it was one's own.
+        let call = self.plan.newConnections ? self.waiting.popFirst() : nil
         // At a pace that leaves the machine to whoever has to come back.
-        self.after(20_000_000) { self.replace() }
+        self.after(20_000_000) {
+            guard self.phase != .ended else { return }
+            if let call {
+                self.record(call, nil, at: Self.now) { .broken }
+                self.ended(call, .failed, at: Self.now)
+            }
+            self.replace()
+            self.endWhenDone()
+        }
     }
 
     func replied(_ connection: LoadConnection, _ call: Call, _ response: Response) {
         let now = Self.now
+        // One that is closing is no longer one of those that there may be.
+        if self.plan.newConnections { self.connections[ObjectIdentifier(connection)] = nil }
         self.record(call, connection.target, at: now) {
             .reply(status: response.status, body: String(buffer: response.body))
         }

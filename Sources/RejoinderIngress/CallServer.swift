@@ -1,5 +1,5 @@
+import Logging
 import NIOCore
-import NIOExtras
 import NIOHTTP1
 import NIOPosix
 import NIOSSL
@@ -10,46 +10,48 @@ import ServiceLifecycle
 ///
 /// Hummingbird's server hands each connection to a task through an asynchronous sequence, and its HTTP/1 channel each
 /// request: the one took a third of what an ingress does for a call on a connection of its own (measured: 64 µs of 195), the
-/// other half of what it did for a call (136 µs of 170).
+/// other four fifths of what it did for a call (136 µs of 170).
 struct CallServer: Service {
     let options: IngressOptions
     let calls: Calls
     let tls: NIOSSLContext?
     let eventLoops: MultiThreadedEventLoopGroup
+    let logger: Logger
     let onListening: @Sendable (_ port: Int?) -> Void
 
-    /// Returns when it has been asked to leave, and every caller that was connected has its reply.
+    /// Returns when it has been asked to leave, and every caller that was connected has its reply; when it is cancelled, at
+    /// once.
     ///
-    /// - Throws: when the port can't be opened; when its task is cancelled, and then it waits for nobody.
+    /// - Throws: when the port can't be opened; when it has closed by itself, and every caller that was connected has its reply.
     func run() async throws {
-        let quiescing = ServerQuiescingHelper(group: self.eventLoops)
-        let server = try await ServerBootstrap(group: self.eventLoops)
+        let loop = self.eventLoops.next()
+        let (ends, end) = AsyncThrowingStream.makeStream(of: Never.self)
+        let connections = try await loop.submit {
+            let connections = OpenConnections(most: self.options.connections, logger: self.logger) { error in
+                end.finish(throwing: error)
+            }
+            return NIOLoopBound(connections, eventLoop: loop)
+        }.get()
+        let server = try await ServerBootstrap(group: loop, childGroup: self.eventLoops)
             .serverChannelOption(.backlog, value: 4096)  // The kernel takes less where net.core.somaxconn says so.
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .serverChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
-                    let operations = channel.pipeline.syncOperations
-                    try operations.addHandler(ConnectionLimit(self.options.connections))
-                    try operations.addHandler(quiescing.makeServerChannelHandler(channel: channel))
+                    try channel.pipeline.syncOperations.addHandler(connections.value)
                 }
             }
             .childChannelInitializer { channel in channel.eventLoop.makeCompletedFuture { try self.setUp(channel) } }
             .bind(host: self.options.host, port: self.options.port)
             .get()
-        let left = server.eventLoop.makePromise(of: Void.self)
-        let leave: @Sendable () -> Void = { quiescing.initiateShutdown(promise: left) }
-        // Whatever has closed it: a server that accepts nobody is of no use.
-        server.closeFuture.whenComplete { _ in leave() }
         self.onListening(server.localAddress?.port)
         try await withGracefulShutdownHandler {
             try await withTaskCancellationHandler {
-                try await left.futureResult.get()
+                for try await _ in ends {}
             } onCancel: {
-                leave()
-                left.fail(CancellationError())
+                loop.execute { connections.value.close() }
             }
         } onGracefulShutdown: {
-            leave()
+            loop.execute { connections.value.leave() }
         }
     }
 

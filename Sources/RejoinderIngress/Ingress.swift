@@ -111,6 +111,7 @@ package struct Ingress: Sendable {
             calls: calls,
             tls: tls,
             eventLoops: self.eventLoops,
+            logger: self.logger,
             onListening: { ports.opened(public: $0) }
         )
         let adminServer = Application(

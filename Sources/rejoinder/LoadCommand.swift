@@ -13,10 +13,10 @@ struct LoadCommand: AsyncParsableCommand {
         commandName: "load",
         abstract: "Make many signed calls, check every reply, and print how many were answered and how fast.",
         discussion: """
-            With --connections it is a closed loop: each connection makes its next call when it has its reply. With --rate \
+            With --connections it is a closed loop: so many calls at a time, the next when one has its reply. With --rate \
             it is an open loop: calls come at that rate whatever becomes of them, and each one's time runs from when it \
             was due. With --new-connections each call has a connection of its own, as of callers that keep none, and its time \
-            includes opening that. {{n}} in the body, and in --expect, stands for the call's number. The secret is REJOINDER_SECRET, the \
+            includes opening it. {{n}} in the body, and in --expect, stands for the call's number. The secret is REJOINDER_SECRET, the \
             first where there are several. Exit code 0 when every call was answered right, else 1.
             """
     )

@@ -117,6 +117,21 @@ struct LoadGeneratorTests {
         }
     }
 
+    @Test(
+        "a call whose own connection can't be opened has failed",
+        arguments: [LoadPlan.Pace.closed(connections: 2), .open(rate: 1000, connections: 2)]
+    )
+    func noConnection(pace: LoadPlan.Pace) async throws {
+        try await TestServer.with {
+            $0 == "5" ? .replyAndLeave("<5>") : .reply(200, "<\($0)>")
+        } _: { url in
+            let result = try await self.load(url, pace, calls: 20) { $0.newConnections = true }
+            #expect(result.sent == 20)
+            #expect(result.answered + result.failed == 20)
+            #expect(result.failed >= 13, "but for two that were under way")
+        }
+    }
+
     @Test("an open loop makes its calls at its rate, on as few connections as it needs")
     func openLoop() async throws {
         try await TestServer.with {

@@ -10,6 +10,8 @@ enum TestServer {
         case chunked(String)
         /// Replies, says that it closes, and closes.
         case lastReply(String)
+        /// Replies, and takes no connection after that.
+        case replyAndLeave(String)
         /// Closes without a reply.
         case hangUp
         /// Never replies.
@@ -69,6 +71,9 @@ enum TestServer {
             case .lastReply(let text):
                 self.reply(context, 200, text, ["connection": "close"])
                 context.close(promise: nil)
+            case .replyAndLeave(let text):
+                context.channel.parent?.close(promise: nil)
+                self.reply(context, 200, text)
             case .hangUp: context.close(promise: nil)
             case .silence: break
             }

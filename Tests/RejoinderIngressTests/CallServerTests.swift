@@ -21,7 +21,7 @@ struct CallServerTests {
         func run() async throws {}
     }
 
-    @Test("cancelled, it waits for no caller, and takes none")
+    @Test("cancelled, it waits for no caller, closes their connections, and takes no others")
     func cancelled() async throws {
         let eventLoops = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         let (ports, listening) = AsyncStream.makeStream(of: Int.self)
@@ -30,14 +30,15 @@ struct CallServerTests {
             endpoints: [Endpoint(path: "/webhook", verifier: nil, deadline: .seconds(29), fallback: nil)]
         )
         (options.host, options.port) = ("127.0.0.1", 0)
+        let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
         let calls = Calls(
             options: options,
             endpoints: EndpointTable(options.endpoints),
             queue: SilentQueue { entered.yield() },
-            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+            logger: logger
         )
-        let server = CallServer(options: options, calls: calls, tls: nil, eventLoops: eventLoops) { port in
-            listening.yield(port ?? 0)
+        let server = CallServer(options: options, calls: calls, tls: nil, eventLoops: eventLoops, logger: logger) {
+            listening.yield($0 ?? 0)
         }
         let running = Task { try await server.run() }
         let address = try SocketAddress(ipAddress: "127.0.0.1", port: await ports.first { _ in true } ?? 0)
@@ -50,7 +51,8 @@ struct CallServerTests {
         _ = await entries.first { _ in true }
 
         running.cancel()
-        await #expect(throws: CancellationError.self) { try await running.value }
+        try await running.value
+        try await caller.closeFuture.get()
         await #expect(throws: (any Error).self) {
             try await ClientBootstrap(group: eventLoops).connect(to: address).get()
         }

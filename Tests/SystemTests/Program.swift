@@ -102,6 +102,17 @@ final class Program: Sendable {
         _ = kill(pid.value, signal.rawValue)
     }
 
+    /// Sets how many files it may have open from now on; those that it has it keeps.
+    func limitFiles(to count: Int) async throws {
+        let pid = try #require(self.state.withLock { $0.pid })
+        let result = try await Subprocess.run(
+            .name("prlimit"),
+            arguments: ["--pid", "\(pid.value)", "--nofile=\(count):"],
+            output: .discarded
+        )
+        try #require(result.terminationStatus.isSuccess)
+    }
+
     /// Waits for a line that contains the text; fails when the program ends without one.
     @discardableResult
     func line(containing text: String) async throws -> String {

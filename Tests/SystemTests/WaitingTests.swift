@@ -104,6 +104,36 @@ struct WaitingTests {
             }
         }
     }
+
+    @Test("out of files, it says so once, serves the connections that it has, and accepts others when it can")
+    func outOfFiles() async throws {
+        try await TestCluster.withDatabase { database in
+            try await Deployment.with(database) { deployment in
+                let get = "GET /webhook HTTP/1.1\r\nHost: a\r\n\r\n"
+                let first = try await RawConnection.open(port: deployment.port)
+                try await first.executeThenClose { inbound, outbound in
+                    var replies = inbound.makeAsyncIterator()
+                    try await outbound.write(ByteBuffer(string: get))
+                    _ = try await replies.next()
+                    try await deployment.ingress.limitFiles(to: 1)
+                    let second = Task {
+                        let last = "GET /webhook HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+                        return try await RawConnection.exchange(last, port: deployment.port)
+                    }
+                    try await deployment.ingress.line(containing: "connections can't be accepted")
+                    for _ in 0..<200 {
+                        try await outbound.write(ByteBuffer(string: get))
+                        let reply = try await replies.next().map { String(buffer: $0) } ?? ""
+                        #expect(RawConnection.statuses(in: reply) == [200])
+                    }
+                    try await deployment.ingress.limitFiles(to: 1000)
+                    #expect(RawConnection.statuses(in: try await second.value) == [200])
+                    try await deployment.ingress.line(containing: "connections are accepted again")
+                    #expect(deployment.ingress.lines.count { $0.contains("can't be accepted") } == 1)
+                }
+            }
+        }
+    }
 }
 
 /// Set once, by any task.
