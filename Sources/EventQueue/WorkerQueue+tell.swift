@@ -22,10 +22,10 @@ extension WorkerQueue {
         }
     }
 
-    /// Batch after batch until the connection fails.
+    /// Batch after batch until the connection fails, or may have.
     private func tell(on connection: isolated PostgresConnection) async {
         while connection.isOpen, !Task.isCancelled, let registration = self.session.registration {
-            let outcomes = self.state.withLock { $0.table.nextToTell() }
+            guard let outcomes = self.state.withLock({ $0.table.nextToTell() }) else { return }
             guard !outcomes.isEmpty else {
                 // What is left may go with a trip; and all may be done.
                 self.signal.raise()

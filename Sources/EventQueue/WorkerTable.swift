@@ -45,6 +45,8 @@ struct WorkerTable: Sendable {
     /// Claims that came with a notification, and that no lane has made room for yet.
     private var grants: [Claim] = []
     private var teller = Teller.away
+    /// The trips' connection was lost while the telling one was idle.
+    private var doubtsTeller = false
     /// The lanes that look again some time, for what a limit held back.
     private var looking: Set<Int> = []
     /// How many per cent of its time an answer waits for the disk, smoothed.
@@ -133,7 +135,13 @@ struct WorkerTable: Sendable {
     private var tellsApart: Bool { self.waited > Self.slowDisk }
 
     /// What the telling connection, which is there, has to tell now; what it told before has been taken.
-    mutating func nextToTell() -> [Told] {
+    ///
+    /// - Returns: nil where it is to be made anew.
+    mutating func nextToTell() -> [Told]? {
+        guard !self.doubtsTeller else {
+            self.doubtsTeller = false
+            return nil
+        }
         // What went back to the queue may be for a lane here, which the database won't wake on its own worker's behalf.
         if self.beingTold.contains(where: { $0.outcome.goesBack }) { self.woken() }
         if !self.beingTold.isEmpty { for lane in self.looking { self.lanes[lane].polled() } }
@@ -155,7 +163,11 @@ struct WorkerTable: Sendable {
     }
 
     /// The marks go too: a crash of the database may have taken back places that no answer had made durable.
+    ///
+    /// So does an idle connection to tell with: what took this one may have taken that, and outcomes would wait 10 s for it to
+    /// be noticed (found by a call that took 20 s when the primary had vanished).
     mutating func connectionLost() {
+        if case .idle = self.teller { (self.teller, self.doubtsTeller) = (.away, true) }
         for lane in self.lanes.indices {
             self.lanes[lane].connectionLost()
             self.marks[lane] = LowWaterMark()
