@@ -56,9 +56,16 @@ begin
                     select q.id, q.node, q.state, q.attempt, q.worker,
                            floor(extract(epoch from q.age) * 1000)::bigint as age,
                            floor(extract(epoch from q.time_left) * 1000)::bigint as time_left
-                      from rejoinder.queue as q
-                     order by q.age desc
-                     limit 12
+                      -- Not by "age": each row's is by a clock of its own, and those of one enqueue come in any order.
+                      from (
+                            select waiting.id, waiting.enqueued_at, waiting.place
+                              from rejoinder.live as waiting
+                             order by waiting.enqueued_at, waiting.place
+                             limit 12
+                      ) as oldest
+                     -- With a limit the view is asked for one row; without, it is read whole and joined.
+                     cross join lateral (select * from rejoinder.queue where queue.id = oldest.id limit 1) as q
+                     order by oldest.enqueued_at, oldest.place
               ) as l
         ),
         'snapshot', (
