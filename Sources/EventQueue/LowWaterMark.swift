@@ -1,86 +1,112 @@
 import DequeModule
 
-/// The place below which nothing is queued any more, as far as one claimer knows.
+/// The place below which nothing is queued any more, nor will be, as far as one claimer knows.
 ///
-/// A claim tells how far the queue has been emptied; but an enqueue that is under way may yet commit places below that.
-/// So a claim starts from what was known a moment ago, every half second from what was known 3 s ago, every ten seconds from
-/// 10 s ago, which is longer than an enqueue of an ingress may take, and every minute from 40 s ago: what slipped through is
-/// found, and yet most claims step over little. (Of all that was claimed since the index keeps an entry until it is
-/// vacuumed: measured at 4,500 events a second, a claim from 40 s ago took 20 to 40 ms.) While an old snapshot keeps all that
-/// was claimed since, such a look takes long, and comes as much more rarely.
+/// A claim tells below which place it saw nothing that it left. But an enqueue that is under way may yet commit places below that.
+/// All such transactions had their ids by then, and a later claim has a higher one. So the mark follows once a claim from the mark
+/// on, which began when all transactions below that id had ended, sees nothing left there either.
+///
+/// Somebody's transaction that writes for long, in whichever database of the server, keeps that from being known. After a second
+/// of it claims start from what had been emptied 100 ms before, and one of them now and then from 10 s before, which is longer
+/// than an enqueue of an ingress may take. (Of all that was claimed since the index keeps an entry until it is vacuumed:
+/// measured at 4,500 events a second, a claim from 40 s ago took 20 to 40 ms.)
 struct LowWaterMark {
-    private struct Sample {
-        let at: ContinuousClock.Instant
-        let place: Int64
+    /// What a claim says.
+    struct Proof {
+        /// Nothing is queued there that it saw and left.
+        let emptiedBelow: Int64
+        /// All transactions with lower ids had ended before it looked.
+        let endedBelow: Int64
+        /// Its own id.
+        let transaction: Int64
     }
 
-    private static let spacing = Duration.milliseconds(25)
-    /// In quiet times a sample would be half of all that is asked, and at rest there is nothing to learn.
+    private struct Candidate {
+        let place: Int64
+        /// A transaction's id, higher than of all that had been given places below that, and since when it is known.
+        var limit: (transaction: Int64, since: ContinuousClock.Instant)?
+    }
+
+    private static let spacing = Duration.milliseconds(20)
+    /// In quiet times a proof would be half of all that is asked, and at rest there is nothing to learn.
     private static let quietSpacing = Duration.seconds(3)
     private static let restingSpacing = Duration.seconds(20)
-    /// What has not been found from so far back is not there.
+    /// Nobody waits for so long for what would be found there.
     private static let deep = Duration.seconds(40)
-    private static let recent = Duration.seconds(3)
-    private static let looks: [(back: Duration, every: Duration)] = [
-        (deep, .seconds(60)), (.seconds(10), .seconds(10)), (recent, .milliseconds(500)),
-    ]
+    private static let patience = Duration.seconds(1)
     private static let usual = Duration.milliseconds(100)
-    /// Looks take a two-hundredth of the time at most: the calls that wait for one are too few to count.
-    private static let lookRest = 200
+    private static let lookBack = Duration.seconds(10)
+    private static let lookSpacing = Duration.milliseconds(500)...Duration.seconds(5)
+    /// Looks take a fiftieth of the time at most, unless each takes more than a tenth of a second.
+    private static let lookRest = 50
 
-    private var samples: Deque<Sample> = []
-    private var nextLooks: [ContinuousClock.Instant?] = Array(repeating: nil, count: looks.count)
-    /// Which of the looks is under way.
-    private var look: Int?
+    private var proved: Int64 = 0
+    private var candidates: Deque<Candidate> = []
+    private var emptied = EmptiedPlaces()
+    /// What the last proof said, and when.
+    private var ended: (below: Int64, at: ContinuousClock.Instant)?
+    private var nextLook: ContinuousClock.Instant?
+    private var isLooking = false
 
-    /// Whether it is time to ask how far places have been given out: a claim that finds nothing doesn't say.
-    func isSampleDue(at now: ContinuousClock.Instant, isQuiet: Bool) -> Bool {
-        let spacing = !isQuiet ? Self.usual : self.isAtRest(at: now) ? Self.restingSpacing : Self.quietSpacing
-        return self.samples.last.map { now - $0.at >= spacing } ?? true
+    /// Whether the next claim should prove what it empties.
+    func isProofDue(at now: ContinuousClock.Instant, isQuiet: Bool) -> Bool {
+        guard let age = self.emptied.age(at: now) else { return true }
+        return age >= (!isQuiet ? Self.spacing : self.isAtRest(at: now) ? Self.restingSpacing : Self.quietSpacing)
     }
 
-    /// Whether nothing has been queued for 40 s, as far as the samples tell.
-    func isAtRest(at now: ContinuousClock.Instant) -> Bool {
-        guard let last = self.samples.last else { return false }
-        return self.sample(asOf: now - Self.deep)?.place == last.place
-    }
-
-    /// Notes that, as of now, everything queued below `place` has been taken.
-    mutating func note(emptiedBelow place: Int64, at now: ContinuousClock.Instant) {
-        if let last = self.samples.last, now - last.at < Self.spacing { return }
-        self.samples.append(Sample(at: now, place: place))
-        while let first = self.samples.first, now - first.at > .seconds(60) { self.samples.removeFirst() }
-    }
+    /// Whether nothing has been queued for 40 s, as far as claims tell.
+    func isAtRest(at now: ContinuousClock.Instant) -> Bool { self.emptied.isAtRest(at: now) }
 
     /// Where the next claim starts.
-    mutating func place(at now: ContinuousClock.Instant) -> Int64 {
-        var back = Self.usual
-        self.look = nil
-        for (index, look) in Self.looks.enumerated() {
-            if let next = self.nextLooks[index], now < next { continue }
-            self.nextLooks[index] = now + look.every
-            back = max(back, look.back)
-            self.look = self.look ?? index
-        }
-        return self.place(asOf: now - back)
+    mutating func nextStart(at now: ContinuousClock.Instant) -> Int64 {
+        self.isLooking = self.isHeldBack && self.nextLook.map { now >= $0 } ?? true
+        guard self.isLooking else { return self.place(at: now) }
+        self.nextLook = now + Self.lookSpacing.lowerBound
+        return max(self.known(at: now), self.emptied.place(asOf: now - Self.lookBack))
     }
 
-    /// What started at the last `place(at:)` took so long, by now.
+    /// Where one starts that need not find everything.
+    func place(at now: ContinuousClock.Instant) -> Int64 {
+        let known = self.known(at: now)
+        return self.isHeldBack ? max(known, self.emptied.place(asOf: now - Self.usual)) : known
+    }
+
+    /// What started at the last `nextStart(at:)` took so long, by now.
     mutating func took(_ duration: Duration, at now: ContinuousClock.Instant) {
-        guard let look else { return }
-        self.nextLooks[look] = max(self.nextLooks[look] ?? now, now + duration * Self.lookRest)
+        guard self.isLooking else { return }
+        let rest = min(max(duration * Self.lookRest, Self.lookSpacing.lowerBound), Self.lookSpacing.upperBound)
+        self.nextLook = now + rest
     }
 
-    /// Where housekeeping's search starts, which is for what nobody waits for any more: from what was known 3 s ago.
-    func recentPlace(at now: ContinuousClock.Instant) -> Int64 {
-        self.place(asOf: now - Self.recent)
+    /// A claim that started at a place, at that instant, proves this.
+    mutating func note(_ proof: Proof, from start: Int64, at now: ContinuousClock.Instant) {
+        self.proved = self.known(at: now)
+        self.ended = (proof.endedBelow, now)
+        if let last = self.candidates.indices.last, self.candidates[last].limit == nil {
+            self.candidates[last].limit = (proof.transaction, now)
+        }
+        while let first = self.candidates.first, first.place <= self.proved || self.proves(proof, first, from: start) {
+            self.proved = max(self.proved, first.place)
+            self.candidates.removeFirst()
+        }
+        if proof.emptiedBelow > self.candidates.last?.place ?? self.proved {
+            self.candidates.append(Candidate(place: proof.emptiedBelow))
+        }
+        self.emptied.note(proof.emptiedBelow, at: now)
     }
 
-    private func place(asOf instant: ContinuousClock.Instant) -> Int64 {
-        self.sample(asOf: instant)?.place ?? 0
+    private func proves(_ proof: Proof, _ candidate: Candidate, from start: Int64) -> Bool {
+        guard let limit = candidate.limit else { return false }
+        return start <= self.proved && candidate.place <= proof.emptiedBelow && limit.transaction <= proof.endedBelow
     }
 
-    private func sample(asOf instant: ContinuousClock.Instant) -> Sample? {
-        self.samples.last { $0.at <= instant }
+    private func known(at now: ContinuousClock.Instant) -> Int64 {
+        max(self.proved, self.emptied.place(asOf: now - Self.deep))
+    }
+
+    /// Whether something that writes has kept the first candidate from being proved for longer than one can wait.
+    private var isHeldBack: Bool {
+        guard let limit = self.candidates.first?.limit, let ended = self.ended else { return false }
+        return ended.below < limit.transaction && ended.at - limit.since > Self.patience
     }
 }

@@ -21,7 +21,7 @@ struct Maintenance: Sendable {
 
     /// Runs until the task is cancelled; works only while `isWanted`.
     func run(_ isWanted: @Sendable () -> Bool) async {
-        var mark = LowWaterMark()
+        var emptiedPlaces = EmptiedPlaces()
         var lastTidy: ContinuousClock.Instant?
         var isTidy = true
         var vacuum = VacuumPace()
@@ -31,7 +31,8 @@ struct Maintenance: Sendable {
             if isWanted() {
                 let now = ContinuousClock.now
                 let expires = now >= nextExpiry
-                var place = mark.recentPlace(at: now)
+                // What was committed later than 3 s after it was given its place is found once a minute.
+                var place = emptiedPlaces.place(asOf: now - .seconds(3))
                 if lastTidy.map({ now - $0 >= .seconds(60) }) ?? true {
                     isTidy = await self.tidy(after: isTidy)
                     mayVacuum = await self.mayVacuum()
@@ -42,7 +43,7 @@ struct Maintenance: Sendable {
                 do throws(PostgresError) {
                     let start = ContinuousClock.now
                     if let emptied = try await self.recover(after: place, expiring: expires) {
-                        mark.note(emptiedBelow: emptied, at: now)
+                        emptiedPlaces.note(emptied, at: now)
                         nextExpiry = .now + (.now - start) * 20
                         if vacuum.isDue(emptiedBelow: emptied, at: .now), mayVacuum {
                             vacuum.took(await self.vacuum(), emptiedBelow: emptied, at: .now)
@@ -50,13 +51,13 @@ struct Maintenance: Sendable {
                     }
                 } catch {
                     // After a crash of the database, places may be given out a second time.
-                    mark = LowWaterMark()
+                    emptiedPlaces = EmptiedPlaces()
                     self.logger.debug("housekeeping failed, will try again", metadata: ["error": "\(error)"])
                 }
             } else {
                 lastTidy = nil
             }
-            try? await Task.sleep(for: mark.isAtRest(at: .now) ? .milliseconds(1500) : .milliseconds(500))
+            try? await Task.sleep(for: emptiedPlaces.isAtRest(at: .now) ? .milliseconds(1500) : .milliseconds(500))
         }
     }
 

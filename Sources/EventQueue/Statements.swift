@@ -23,7 +23,6 @@ enum Statements {
     static let glance = make("glance", PackageResources.glance_sql)
     static let heartbeat = make("heartbeat", PackageResources.heartbeat_sql)
     static let held = make("held", PackageResources.held_sql)
-    static let highWater = make("high_water", PackageResources.high_water_sql)
     /// Of a schema that has it; not among `all`.
     static let life = make("life", PackageResources.life_sql)
     static let incidents = make("incidents", PackageResources.incidents_sql)
@@ -66,7 +65,7 @@ enum Statements {
     static let all = [
         abandon, answer, answerByHand, attend, audit, cancel, claim, contents, definitions, definitionsPresent,
         deregister, drain, dropExpired, enqueue, endedEvents, event, events, failures, glance, heartbeat, held,
-        highWater, incidents, life, limit, liveEvents, mayCall, mayVacuum, membership, migrationsApplied, minutes,
+        incidents, life, limit, liveEvents, mayCall, mayVacuum, membership, migrationsApplied, minutes,
         nodes, noteIncidents, overview, passOn, pause, recordDefinitions, recover, register, release, replied, results,
         resume, retry, revive, secure, senders, sight, tidy, unserved, vitals, wake, workers,
     ]

@@ -11,6 +11,8 @@ extension PostgresCall {
 
     static var unlisten: PostgresCall { PostgresCall(PostgresStatement(name: "unlisten", sql: "unlisten *")) }
 
+    static var roundTrip: PostgresCall { PostgresCall(PostgresStatement(name: "round_trip", sql: "select")) }
+
     static func passOn(lane: Int32, after place: Int64) -> PostgresCall {
         var arguments = PostgresArguments()
         arguments.append(lane)
@@ -18,14 +20,17 @@ extension PostgresCall {
         return PostgresCall(Statements.passOn, arguments)
     }
 
-    /// A lane can change its attention first; with `waiting`, it takes only what has waited for so long.
+    /// A lane can change its attention first.
+    ///
+    /// With `waiting`, it takes only what has waited for so long; with `proving`, it tells what a ``LowWaterMark`` follows from.
     static func claim(
         worker: Int32,
         lane: LaneOptions,
         count: Int,
         after place: Int64,
         changing attention: (lane: Int32, to: LaneMachine.Attention)? = nil,
-        waiting: Duration = .zero
+        waiting: Duration = .zero,
+        proving: Bool = false
     ) -> PostgresCall {
         var arguments = PostgresArguments()
         arguments.append(worker)
@@ -43,6 +48,7 @@ extension PostgresCall {
             arguments.appendNull()
         }
         arguments.append(Int32(clamping: waiting.milliseconds))
+        arguments.append(proving)
         return PostgresCall(Statements.claim, arguments)
     }
 

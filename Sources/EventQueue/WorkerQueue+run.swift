@@ -190,7 +190,7 @@ extension WorkerQueue {
         guard isWanted else { return [] }
         let rows = try connection.execute(.held(worker: worker))
         // What was granted before that has been notified when the next statement has ended.
-        try connection.execute(PostgresCall(Statements.highWater))
+        try connection.execute(.roundTrip)
         let held = (0..<rows.count).map { (id: EventID(rows.uuid($0, 0)), place: rows.integer($0, 1, as: Int64.self)) }
         let told = Set(trip.outcomes.lazy.map(\.claim.place))
         let cancelled = doubted.filter { id in !held.contains { $0.id == id } }

@@ -20,17 +20,21 @@ extension WorkerQueue {
         }
         let releaseAt = trip.releases.isEmpty ? nil : calls.count
         if !trip.releases.isEmpty { calls.append(.release(worker: worker, trip.releases.map { ($0.id, $0.place) })) }
-        let highWaterAt = self.isSampleDue(for: trip, at: now) ? calls.count : nil
-        if highWaterAt != nil { calls.append(PostgresCall(Statements.highWater)) }
         // Where the results will be of each step's change of locks, and of its claim, which may be one and the same.
         var (attendAt, claimAt): ([Int?], [Int?]) = ([], [])
+        var starts: [Int64] = []
         for (lane, step) in trip.steps {
-            let place = self.state.withLock { $0.table.marks[lane].place(at: now) }
+            let (start, isProofDue) = self.state.withLock { state in
+                guard step.claim > 0 else { return (state.table.marks[lane].place(at: now), false) }
+                let isDue = state.table.marks[lane].isProofDue(at: now, isQuiet: trip.isQuiet)
+                return (state.table.marks[lane].nextStart(at: now), isDue)
+            }
+            starts.append(start)
             attendAt.append(step.attend == nil ? nil : calls.count)
             claimAt.append(step.claim > 0 ? calls.count : nil)
             guard step.claim > 0 else {
                 if let attention = step.attend { calls.append(.attend(lane: registration.lanes[lane], attention)) }
-                if step.passesOn { calls.append(.passOn(lane: registration.lanes[lane], after: place)) }
+                if step.passesOn { calls.append(.passOn(lane: registration.lanes[lane], after: start)) }
                 continue
             }
             calls.append(
@@ -38,9 +42,10 @@ extension WorkerQueue {
                     worker: worker,
                     lane: self.lanes[lane],
                     count: step.claim,
-                    after: place,
+                    after: start,
                     changing: step.attend.map { (registration.lanes[lane], $0) },
-                    waiting: step.isBackstop ? LaneMachine.backstop : .zero
+                    waiting: step.isBackstop ? LaneMachine.backstop : .zero,
+                    proving: isProofDue
                 )
             )
         }
@@ -48,16 +53,15 @@ extension WorkerQueue {
         guard !calls.isEmpty else { return [] }
         let results = try connection.pipeline(calls)
         if !outcomes.isEmpty { try self.check(results[0], of: outcomes, worker, on: connection) }
-        let highWater: Int64? = if let highWaterAt { try results[highWaterAt].get().integer(0, 0) } else { nil }
         if let releaseAt, case .failure(let error) = results[releaseAt] { self.releaseFailed(error) }
         var claims: [Claim] = []
-        for ((lane, step), index) in zip(trip.steps, claimAt) {
+        for (((lane, _), index), start) in zip(zip(trip.steps, claimAt), starts) {
             guard let index else { continue }
             switch results[index] {
             case .success(let rows):
                 // Also when it finds nothing.
                 self.connector.worked(.claiming)
-                claims += self.take(rows, lane: lane, of: step.claim, highWater: highWater, at: now)
+                claims += self.take(rows, lane: lane, from: start, at: now)
             case .failure(let error):
                 // What the other lanes were granted must reach their handlers all the same.
                 self.claimFailed(error, lane: lane)
@@ -85,31 +89,17 @@ extension WorkerQueue {
         self.logger.error("a claim failed", metadata: ["lane": "\(lane)", "error": "\(error)"])
     }
 
-    private func isSampleDue(for trip: WorkerTable.Trip, at now: ContinuousClock.Instant) -> Bool {
-        self.state.withLock { state in
-            trip.steps.contains { lane, step in
-                step.claim > 0 && state.table.marks[lane].isSampleDue(at: now, isQuiet: trip.isQuiet)
-            }
-        }
-    }
-
     /// A limit held back what the lane might run: it looks again when the limit will let something through.
     private func heldBack(lane: Int, for duration: Duration) {
         guard self.state.withLock({ $0.table.heldBack(lane: lane) }) else { return }
         self.looks.insert(lane, at: .now + duration)
     }
 
-    private func take(
-        _ rows: PostgresRows,
-        lane: Int,
-        of asked: Int,
-        highWater: Int64?,
-        at now: ContinuousClock.Instant
-    ) -> [Claim] {
+    private func take(_ rows: PostgresRows, lane: Int, from start: Int64, at now: ContinuousClock.Instant) -> [Claim] {
         if rows.count > 0, let milliseconds = rows.optionalInteger(0, 9, as: Int32.self) {
             self.heldBack(lane: lane, for: .milliseconds(milliseconds))
         }
-        // Where a limit held all back there is a row without an id.
+        // Where nothing was granted there may be a row without an id.
         let claims = (0..<rows.count).filter { !rows.isNull($0, 0) }.map { row in
             Claim(
                 id: EventID(rows.uuid(row, 0)),
@@ -128,15 +118,20 @@ extension WorkerQueue {
         if let tracer = self.tracer {
             for case let trace? in claims.lazy.map(\.trace) { tracer.record("claim", of: trace, since: now) }
         }
-        // What was queued below the last that it found, it has taken; unless it took the newest.
-        let isNewestFirst = rows.count > 0 && rows.bool(0, 8)
-        let emptiedBelow = isNewestFirst ? nil : claims.lazy.map(\.place).max() ?? highWater
         self.state.withLock { state in
             state.table.claimed(claims, lane: lane)
             let end = ContinuousClock.now
             state.table.marks[lane].took(end - now, at: end)
-            if let emptiedBelow { state.table.marks[lane].note(emptiedBelow: emptiedBelow, at: now) }
+            if let proof = LowWaterMark.Proof(rows) { state.table.marks[lane].note(proof, from: start, at: now) }
         }
         return claims
+    }
+}
+
+extension LowWaterMark.Proof {
+    /// What a claim returned; nil where it was not to prove anything.
+    init?(_ rows: PostgresRows) {
+        guard rows.count > 0, let emptiedBelow = rows.optionalInteger(0, 12, as: Int64.self) else { return nil }
+        self.init(emptiedBelow: emptiedBelow, endedBelow: rows.integer(0, 13), transaction: rows.integer(0, 14))
     }
 }

@@ -133,11 +133,12 @@ struct DriftTests {
     func migrateLeavesDrift() async throws {
         try await TestCluster.withDatabase { database in
             let connection = try await database.connect()
-            let revoke = "revoke execute on function rejoinder.high_water from rejoinder_worker"
+            let revoke = "revoke execute on function rejoinder.drop_expired from rejoinder_worker"
             try await connection.run(script: revoke, timeout: .seconds(10))
             let grant = try await database.finding("drift")
             #expect(grant.verdict == .broken)
-            #expect(grant.summary.contains("execute on routine rejoinder.high_water() to rejoinder_worker is missing"))
+            let missing = "execute on routine rejoinder.drop_expired() to rejoinder_worker is missing"
+            #expect(grant.summary.contains(missing))
             #expect(grant.remedy == "rejoinder migrate")
             try await connection.run(script: "drop index rejoinder.live_queue", timeout: .seconds(10))
             try await Schema(connection).migrate()

@@ -102,12 +102,80 @@ struct ClaimTests {
             let connection = try await database.connect()
             try await connection.enqueue((0..<5).map { _ in .sample() }, ingress: 1)
             let places = try await connection.events("place").compactMap { $0[0].flatMap { Int64($0) } }
-            let highWater: Int64 = try await connection.execute(PostgresCall(Statements.highWater)).integer(0, 0)
+            let highWater: Int64 = try await connection.highWater
             #expect(highWater == places.last)
             #expect(try await connection.claim(1, after: places[4] + 1).isEmpty)
             #expect(try await connection.claim(1, after: places[3]).map(\.place) == [places[3], places[4]])
             #expect(try await connection.claim(1, .sample(nil), after: places[2]).map(\.place) == [places[2]])
             #expect(try await connection.claim(1).map(\.place) == [places[0], places[1]])
+        }
+    }
+
+    @Test("the low-water mark waits for what is enqueued and not committed, and for what another has locked and leaves")
+    func proofs() async throws {
+        try await TestCluster.withDatabase { database in
+            let connection = try await database.connect()
+            let other = try await database.connect()
+            var claimer = ProvingClaimer(connection)
+            // The node is known from then on.
+            let first = try await connection.enqueue([.sample()], ingress: 1)
+            #expect(try await claimer.claim(10) == first)
+            let event = NewEvent.sample()
+            try await other.run(script: "begin", timeout: .seconds(10))
+            try await other.query(
+                """
+                select rejoinder.enqueue(1, array['\(event.id)'::uuid], array['/webhook'], array['node'], array[29000], array['{}'::json])
+                """
+            )
+            let ids = try await connection.enqueue([.sample(), .sample()], ingress: 1)
+            let place = try await connection.highWater - 2
+            #expect(try await claimer.claim(10) == ids)
+            for _ in 0..<4 { #expect(try await claimer.claim(10).isEmpty) }
+            #expect(claimer.mark.place(at: claimer.now) <= place)
+            try await other.run(script: "commit", timeout: .seconds(10))
+            #expect(try await claimer.claim(10) == [event.id])
+            #expect(try await claimer.proves(place + 2))
+
+            // One after the other hold the same, and fail.
+            let more = try await connection.enqueue([.sample(), .sample(), .sample()], ingress: 1)
+            for _ in 0..<2 {
+                try await other.run(script: "begin", timeout: .seconds(10))
+                #expect(try await other.claim(2, count: 2).map(\.id) == [more[0], more[1]])
+                for _ in 0..<3 { _ = try await claimer.claim(10) }
+                #expect(claimer.mark.place(at: claimer.now) <= place + 3)
+                try await other.run(script: "rollback", timeout: .seconds(10))
+            }
+            #expect(try await claimer.claim(1) == [more[0]])
+            #expect(try await claimer.proves(place + 4))
+            #expect(try await claimer.claim(10) == [more[1]])
+        }
+    }
+
+    @Test("neither what it leaves since it is young nor what it can't know of is passed, what nobody may take is")
+    func emptied() async throws {
+        try await TestCluster.withDatabase { database in
+            let connection = try await database.connect()
+            func emptiedBelow(_ count: Int32, _ lane: LaneOptions, waiting: Duration = .zero) async throws -> Int64? {
+                let rows = try await connection.execute(
+                    .claim(worker: 1, lane: lane, count: Int(count), after: 0, waiting: waiting, proving: true)
+                )
+                return LowWaterMark.Proof(rows)?.emptiedBelow
+            }
+            let nodes = (0..<10).map { "node\($0)" }
+            try await connection.enqueue(nodes.map { .sample(node: $0) }, ingress: 1)
+            let last = try await connection.highWater
+            #expect(try await emptiedBelow(5, .sample(nodes), waiting: .seconds(60)) == last - 9)
+            #expect(try await emptiedBelow(2, .sample(nodes)) == last - 7)
+            #expect(try await emptiedBelow(10, .sample(["node2"])) == last)
+            #expect(try await emptiedBelow(1, .sample(["node3", "node4"])) == last - 5)
+            let queue = Operator(connection, actor: "a", via: "test")
+            try await queue.pause("node4", waits: true)
+            try await queue.limit("node5", running: 1, perSecond: nil)
+            #expect(try await emptiedBelow(0, .sample(nil)) == last - 3)
+            try await connection.query("update rejoinder.node set takes = '30 seconds' where name = 'node6'")
+            #expect(try await emptiedBelow(2, .sample(["node4", "node5", "node6", "node7"])) == last)
+            let unasked = try await connection.execute(.claim(worker: 1, lane: .sample(nil), count: 1, after: 0))
+            #expect(unasked.count == 1 && LowWaterMark.Proof(unasked) == nil)
         }
     }
 
@@ -175,5 +243,33 @@ extension PostgresConnection {
                 )
             )
         }
+    }
+}
+
+/// One that remembers how far the queue is empty.
+private struct ProvingClaimer {
+    private let connection: PostgresConnection
+    var mark = LowWaterMark()
+    var now = ContinuousClock.now
+
+    init(_ connection: PostgresConnection) { self.connection = connection }
+
+    mutating func claim(_ count: Int) async throws -> [EventID] {
+        self.now += .milliseconds(1)
+        let start = self.mark.nextStart(at: self.now)
+        let call = PostgresCall.claim(worker: 1, lane: .sample(), count: count, after: start, proving: true)
+        let rows = try await self.connection.execute(call)
+        self.mark.note(try #require(LowWaterMark.Proof(rows)), from: start, at: self.now)
+        return (0..<rows.count).filter { !rows.isNull($0, 0) }.map { EventID(rows.uuid($0, 0)) }
+    }
+
+    /// Claims nothing, until the mark is there: transactions of other databases on the server may hold it back.
+    mutating func proves(_ place: Int64) async throws -> Bool {
+        var tries = 0
+        while self.mark.place(at: self.now) < place, tries < 900 {
+            _ = try await self.claim(0)
+            tries += 1
+        }
+        return self.mark.place(at: self.now) == place
     }
 }

@@ -142,7 +142,7 @@ struct PauseTests {
             let queue = Operator(connection, actor: "a", via: "test")
             try await queue.pause("node", waits: true)
             let ids = try await connection.enqueue((0..<50).map { _ in .sample() }, ingress: 1)
-            let mark = try await connection.execute(PostgresCall(Statements.highWater)).integer(0, 0, as: Int64.self)
+            let mark = try await connection.highWater
             try await queue.resume("node")
             let claims = try await connection.claim(worker, count: 100, after: mark + 1)
             #expect(claims.sorted { $0.place < $1.place }.map(\.id) == ids)

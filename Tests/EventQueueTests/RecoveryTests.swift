@@ -414,7 +414,7 @@ struct RecoveryTests {
             try await scene.recoverer.query(
                 "update rejoinder.live set deadline = clock_timestamp() where worker is null"
             )
-            let last: Int64 = try await scene.recoverer.execute(PostgresCall(Statements.highWater)).integer(0, 0)
+            let last: Int64 = try await scene.recoverer.highWater
             #expect(try await scene.recoverer.recover(after: last) == [0, 0, 1])
             #expect(try await scene.recover() == [0, 0, 1])
         }
@@ -465,7 +465,7 @@ struct RecoveryTests {
             #expect(try await counted() == [["1"]])
             _ = try await scene.recoverer.recover(after: 0)
             #expect(try await noted() == place)
-            let last: Int64 = try await scene.recoverer.execute(PostgresCall(Statements.highWater)).integer(0, 0)
+            let last: Int64 = try await scene.recoverer.highWater
             _ = try await scene.recoverer.recover(after: last + 1000)
             #expect(try await noted() == last)
             try await scene.ingress.connection.enqueue([.sample()], ingress: scene.ingress.process)

@@ -28,7 +28,7 @@ struct RoleTests {
         ("select id::text from rejoinder.answer(0, '{}', '{}', '{}', '{}', '{}', '{}')", [.worker]),
         ("select id::text from rejoinder.held(0)", [.worker]),
         ("select rejoinder.release(0, '{}', '{}')::text", [.worker]),
-        ("select rejoinder.high_water()::text", [.worker]),
+        ("select rejoinder.high_water()::text", []),
         ("select rejoinder.settle('{}')::text", [.worker]),
         ("select id::text from rejoinder.queue", [.operator, .reader]),
         ("select node from rejoinder.overview", [.operator, .reader]),

@@ -14,8 +14,8 @@ struct StatementTests {
         "audit": ("{bigint}", "bigint,text,text,text,text,text,jsonb"),
         "cancel": ("{text,text,text}", "text"),
         "claim": (
-            "{integer,text[],integer,bigint,text[],integer,boolean,integer,text,integer}",
-            "uuid,bigint,smallint,integer,integer,text,text,json,boolean,integer,text,integer"
+            "{integer,text[],integer,bigint,text[],integer,boolean,integer,text,integer,boolean}",
+            "uuid,bigint,smallint,integer,integer,text,text,json,boolean,integer,text,integer,bigint,bigint,bigint"
         ),
         "contents": ("{text}", "text,text"),
         "definitions": ("{}", "text"),
@@ -42,7 +42,6 @@ struct StatementTests {
         "glance": ("{}", "json"),
         "heartbeat": ("{integer,integer}", "boolean,boolean,boolean,boolean,text[]"),
         "held": ("{integer}", "uuid,bigint"),
-        "high_water": ("{}", "bigint"),
         "incidents": ("{}", "text,text,text,bigint,bigint,text,text,text"),
         "life": ("{text}", "text,text,double precision,text,text"),
         "limit_node": (#"{text,text,text,integer,"double precision"}"#, "text"),

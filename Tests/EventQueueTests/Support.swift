@@ -137,6 +137,11 @@ extension PostgresConnection {
         return events.map(\.id)
     }
 
+    /// The last place given out.
+    var highWater: Int64 {
+        get throws(PostgresError) { try self.execute(.sql("select rejoinder.high_water()")).integer(0, 0) }
+    }
+
     func claim(
         _ worker: Int32,
         _ lane: LaneOptions = .sample(),

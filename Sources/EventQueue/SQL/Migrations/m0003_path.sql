@@ -76,6 +76,7 @@ begin
     ) then
         nothing := rejoinder.make_known(nodes);
     end if;
+    -- The first insertion gives the transaction an id before it is given a place, as claim() says.
     with new as (
         insert into rejoinder.received (id, received_at, enqueued_at, deadline, ingress, endpoint, node, trace, payload)
         select u.id, started - coalesce(u.ago, 0) * interval '1 microsecond', started,
@@ -142,13 +143,19 @@ end $$;
 --
 -- "waiting" are the milliseconds that an event must have waited to be taken. A lane that becomes idle while another is eager
 -- for the same nodes takes what has waited for 100: the rest the other will claim, in larger batches than two would.
+--
+-- With "proving", it tells what the caller's low-water mark follows from: "emptied_below", where nothing is queued that it could
+-- see and that its lane may take, but for what it took itself, and not above what had been given out before it looked;
+-- "ended_below", where all transactions with lower ids had ended before; and "transaction", its own id, which is higher than that
+-- of any that had begun to write before. Places are given out in transactions that have their ids by then, see enqueue(),
+-- store() and release(). It is in every row; where nothing was granted, in one row without an id.
 create function rejoinder.claim(
     worker integer, nodes text[], max integer, after bigint default 0, excluding text[] default null,
     max_attempts integer default 3, at_most_once boolean default false, lane integer default null,
-    attention text default null, waiting integer default 0
+    attention text default null, waiting integer default 0, proving boolean default false
 ) returns table (
     id uuid, place bigint, attempt smallint, time_left integer, ingress integer, endpoint text, node text, payload json,
-    newest boolean, retry_in integer, trace text, waited integer
+    newest boolean, retry_in integer, trace text, waited integer, emptied_below bigint, ended_below bigint, transaction bigint
 )
 language plpgsql
 set enable_seqscan = off
@@ -181,6 +188,11 @@ begin
         perform rejoinder.commit_durably(true);
     else
         perform set_config('synchronous_commit', 'off', true);
+    end if;
+    if proving then
+        transaction := pg_current_xact_id()::text::bigint;
+        ended_below := pg_snapshot_xmin(pg_current_snapshot())::text::bigint;
+        emptied_below := rejoinder.high_water();
     end if;
     served := coalesce(nodes, rejoinder.nodes_served(null, excluding));
     -- Where they are many, most have nothing in the queue. To find that out by itself takes half of what a range takes.
@@ -247,8 +259,28 @@ begin
           into rows, sorted, retry_in
           from rejoinder.claim_limited(nodes, excluding, max, rows) as merged;
     end if;
+    if proving then
+        -- Without a lock: another claimer may yet leave what it has locked.
+        select least(emptied_below, min(seen.place))
+          into emptied_below
+          from unnest(served) as s (node)
+          left join rejoinder.node as known on known.name = s.node
+         cross join lateral (
+            select l.place
+              from rejoinder.live as l
+             where l.worker is null
+               and l.node = s.node
+               and l.place >= claim.after
+               and l.deadline > started + coalesce(known.takes, '0')
+               and l.ctid <> all (coalesce(rows, '{}'))
+             order by l.place
+             limit 1
+         ) as seen
+         where known.paused_at is null
+           and known.is_limited is not true;
+    end if;
     if rows is null then
-        if retry_in is not null then
+        if retry_in is not null or proving then
             return next;
         end if;
         return;
@@ -268,7 +300,8 @@ begin
     )
     select r.id, r.place, r.attempt, (extract(epoch from r.deadline - started) * 1000)::integer,
            r.ingress, r.endpoint, r.node, p.payload, claim.newest, claim.retry_in, p.trace,
-           case when p.trace is not null then least(date_part('epoch', started - r.enqueued_at) * 1000000, 2147483647)::integer end
+           case when p.trace is not null then least(date_part('epoch', started - r.enqueued_at) * 1000000, 2147483647)::integer end,
+           claim.emptied_below, claim.ended_below, claim.transaction
       from running as r
      cross join lateral (
         select received.payload, received.trace
@@ -304,6 +337,8 @@ declare
 begin
     nothing := rejoinder.commit_durably(true);
     if 'retry' = any (outcomes) then
+        -- The transaction has an id before it is given a place, as claim() says.
+        perform pg_current_xact_id();
         lost := array(select p.id from rejoinder.process as p where p.role = 'ingress' and p.stopped_at is not null);
         with queued as (
             update rejoinder.live as l
@@ -492,6 +527,8 @@ declare
     released text[];
 begin
     perform rejoinder.commit_durably(false);
+    -- The transaction has an id before it is given a place, as claim() says.
+    perform pg_current_xact_id();
     with given_back as (
         update rejoinder.live as l
            set place = nextval('rejoinder.place'),

@@ -4,7 +4,8 @@
 create function rejoinder.high_water() returns bigint
 language plpgsql stable as $$
 begin
-    return (select last_value from rejoinder.place);
+    -- No scan of the sequence: where claim() forbids such scans, its cost had it compiled, which took 18 ms.
+    return coalesce(pg_sequence_last_value('rejoinder.place'), 0);
 end $$;
 
 -- Takes the running events of processes that are gone. Those that may run again are queued again at the end, or fail

@@ -19,7 +19,7 @@ declare
             "vitals", "definitions", "glance", "minutes", "sight"
         ],
         "rejoinder_worker": [
-            "claim", "attend", "is_covered", "pass_on", "high_water", "answer_and_settle", "store", "answer", "tell", "settle", "wake",
+            "claim", "attend", "is_covered", "pass_on", "answer_and_settle", "store", "answer", "tell", "settle", "wake",
             "held", "release", "register", "heartbeat", "deregister", "note_incidents", "recover", "tidy", "drop_expired", "channel", "senders",
             "definitions"
         ],
