@@ -24,7 +24,7 @@ struct EmptiedPlaces {
     /// Notes that, as of now, everything queued below `place` has been taken.
     mutating func note(_ place: Int64, at now: ContinuousClock.Instant) {
         self.samples.append(Sample(at: now, place: place))
-        while let first = self.samples.first, now - first.at > Self.kept { self.samples.removeFirst() }
+        while self.samples.count > 1, now - self.samples[1].at > Self.kept { self.samples.removeFirst() }
     }
 
     /// What was known at an instant, up to a minute ago; 0 where nothing was.

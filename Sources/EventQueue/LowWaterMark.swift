@@ -7,9 +7,10 @@ import DequeModule
 /// on, which began when all transactions below that id had ended, sees nothing left there either.
 ///
 /// Somebody's transaction that writes for long, in whichever database of the server, keeps that from being known. After a second
-/// of it claims start from what had been emptied 100 ms before, and one of them now and then from 10 s before, which is longer
-/// than an enqueue of an ingress may take. (Of all that was claimed since the index keeps an entry until it is vacuumed:
-/// measured at 4,500 events a second, a claim from 40 s ago took 20 to 40 ms.)
+/// of it claims start from what had been emptied 100 ms before, or where the last proof saw something; and one of them now and
+/// then from 10 s before, which is longer than an enqueue of an ingress may take. What was emptied 40 s before is taken as proved
+/// then. (Of all that was claimed since the index keeps an entry until it is vacuumed: measured at 4,500 events a second, a claim
+/// from 40 s ago took 20 to 40 ms.)
 struct LowWaterMark {
     /// What a claim says.
     struct Proof {
@@ -31,7 +32,6 @@ struct LowWaterMark {
     /// In quiet times a proof would be half of all that is asked, and at rest there is nothing to learn.
     private static let quietSpacing = Duration.seconds(3)
     private static let restingSpacing = Duration.seconds(20)
-    /// Nobody waits for so long for what would be found there.
     private static let deep = Duration.seconds(40)
     private static let patience = Duration.seconds(1)
     private static let usual = Duration.milliseconds(100)
@@ -43,13 +43,13 @@ struct LowWaterMark {
     private var proved: Int64 = 0
     private var candidates: Deque<Candidate> = []
     private var emptied = EmptiedPlaces()
-    /// What the last proof said, and when.
-    private var ended: (below: Int64, at: ContinuousClock.Instant)?
+    private var last: (proof: Proof, at: ContinuousClock.Instant)?
     private var nextLook: ContinuousClock.Instant?
     private var isLooking = false
 
-    /// Whether the next claim should prove what it empties.
+    /// Whether the claim that starts at the last `nextStart(at:)` should prove what it empties.
     func isProofDue(at now: ContinuousClock.Instant, isQuiet: Bool) -> Bool {
+        if self.isLooking { return true }
         guard let age = self.emptied.age(at: now) else { return true }
         return age >= (!isQuiet ? Self.spacing : self.isAtRest(at: now) ? Self.restingSpacing : Self.quietSpacing)
     }
@@ -68,7 +68,8 @@ struct LowWaterMark {
     /// Where one starts that need not find everything.
     func place(at now: ContinuousClock.Instant) -> Int64 {
         let known = self.known(at: now)
-        return self.isHeldBack ? max(known, self.emptied.place(asOf: now - Self.usual)) : known
+        guard self.isHeldBack, let last = self.last else { return known }
+        return max(known, min(self.emptied.place(asOf: now - Self.usual), last.proof.emptiedBelow))
     }
 
     /// What started at the last `nextStart(at:)` took so long, by now.
@@ -78,10 +79,12 @@ struct LowWaterMark {
         self.nextLook = now + rest
     }
 
-    /// A claim that started at a place, at that instant, proves this.
+    /// A claim that started at a place, and has ended now, proves this.
     mutating func note(_ proof: Proof, from start: Int64, at now: ContinuousClock.Instant) {
+        // Places are given out a second time after a failover, which a pooler may hide.
+        if proof.emptiedBelow < start || proof.transaction <= self.last?.proof.transaction ?? 0 { self = Self() }
         self.proved = self.known(at: now)
-        self.ended = (proof.endedBelow, now)
+        self.last = (proof, now)
         if let last = self.candidates.indices.last, self.candidates[last].limit == nil {
             self.candidates[last].limit = (proof.transaction, now)
         }
@@ -101,12 +104,12 @@ struct LowWaterMark {
     }
 
     private func known(at now: ContinuousClock.Instant) -> Int64 {
-        max(self.proved, self.emptied.place(asOf: now - Self.deep))
+        self.isHeldBack ? max(self.proved, self.emptied.place(asOf: now - Self.deep)) : self.proved
     }
 
     /// Whether something that writes has kept the first candidate from being proved for longer than one can wait.
     private var isHeldBack: Bool {
-        guard let limit = self.candidates.first?.limit, let ended = self.ended else { return false }
-        return ended.below < limit.transaction && ended.at - limit.since > Self.patience
+        guard let limit = self.candidates.first?.limit, let last = self.last else { return false }
+        return last.proof.endedBelow < limit.transaction && last.at - limit.since > Self.patience
     }
 }

@@ -43,7 +43,7 @@ struct Maintenance: Sendable {
                 do throws(PostgresError) {
                     let start = ContinuousClock.now
                     if let emptied = try await self.recover(after: place, expiring: expires) {
-                        emptiedPlaces.note(emptied, at: now)
+                        emptiedPlaces.note(emptied, at: .now)
                         nextExpiry = .now + (.now - start) * 20
                         if vacuum.isDue(emptiedBelow: emptied, at: .now), mayVacuum {
                             vacuum.took(await self.vacuum(), emptiedBelow: emptied, at: .now)

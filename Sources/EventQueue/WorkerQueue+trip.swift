@@ -26,8 +26,8 @@ extension WorkerQueue {
         for (lane, step) in trip.steps {
             let (start, isProofDue) = self.state.withLock { state in
                 guard step.claim > 0 else { return (state.table.marks[lane].place(at: now), false) }
-                let isDue = state.table.marks[lane].isProofDue(at: now, isQuiet: trip.isQuiet)
-                return (state.table.marks[lane].nextStart(at: now), isDue)
+                let start = state.table.marks[lane].nextStart(at: now)
+                return (start, state.table.marks[lane].isProofDue(at: now, isQuiet: trip.isQuiet))
             }
             starts.append(start)
             attendAt.append(step.attend == nil ? nil : calls.count)
@@ -96,10 +96,10 @@ extension WorkerQueue {
     }
 
     private func take(_ rows: PostgresRows, lane: Int, from start: Int64, at now: ContinuousClock.Instant) -> [Claim] {
-        if rows.count > 0, let milliseconds = rows.optionalInteger(0, 9, as: Int32.self) {
+        if rows.count > 0, let milliseconds = rows.optionalInteger(0, 8, as: Int32.self) {
             self.heldBack(lane: lane, for: .milliseconds(milliseconds))
         }
-        // Where nothing was granted there may be a row without an id.
+        // There may be a row without an id.
         let claims = (0..<rows.count).filter { !rows.isNull($0, 0) }.map { row in
             Claim(
                 id: EventID(rows.uuid(row, 0)),
@@ -109,8 +109,8 @@ extension WorkerQueue {
                 endpoint: rows.string(row, 5),
                 node: rows.string(row, 6),
                 payload: rows.bytes(row, 7),
-                trace: rows.optionalString(row, 10),
-                waited: rows.optionalInteger(row, 11, as: Int32.self).map { .microseconds($0) },
+                trace: rows.optionalString(row, 9),
+                waited: rows.optionalInteger(row, 10, as: Int32.self).map { .microseconds($0) },
                 lane: lane
             )
         }
@@ -122,16 +122,17 @@ extension WorkerQueue {
             state.table.claimed(claims, lane: lane)
             let end = ContinuousClock.now
             state.table.marks[lane].took(end - now, at: end)
-            if let proof = LowWaterMark.Proof(rows) { state.table.marks[lane].note(proof, from: start, at: now) }
+            if let proof = LowWaterMark.Proof(rows) { state.table.marks[lane].note(proof, from: start, at: end) }
         }
         return claims
     }
 }
 
 extension LowWaterMark.Proof {
-    /// What a claim returned; nil where it was not to prove anything.
+    /// What a claim returned last; nil where it was not to prove anything.
     init?(_ rows: PostgresRows) {
-        guard rows.count > 0, let emptiedBelow = rows.optionalInteger(0, 12, as: Int64.self) else { return nil }
-        self.init(emptiedBelow: emptiedBelow, endedBelow: rows.integer(0, 13), transaction: rows.integer(0, 14))
+        let last = rows.count - 1
+        guard last >= 0, let emptiedBelow = rows.optionalInteger(last, 11, as: Int64.self) else { return nil }
+        self.init(emptiedBelow: emptiedBelow, endedBelow: rows.integer(last, 12), transaction: rows.integer(last, 13))
     }
 }

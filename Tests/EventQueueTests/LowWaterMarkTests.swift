@@ -151,20 +151,51 @@ struct LowWaterMarkTests {
         #expect(mark.nextStart(at: self.now(40_100)) == 40_080)
     }
 
-    @Test("nobody waits for what was not found within 40 s, though nothing be proved")
+    @Test("what was emptied 40 s before is taken as proved only while somebody writes for long")
     func old() {
         var mark = LowWaterMark()
-        mark.note(self.proof(100, 5, 10), from: 0, at: self.now(0))
-        mark.note(self.proof(200, 5, 20), from: 0, at: self.now(20_000))
-        #expect(mark.nextStart(at: self.now(39_999)) == 0)
-        #expect(mark.nextStart(at: self.now(40_000)) == 100)
+        mark.note(self.proof(100, 9, 10), from: 0, at: self.now(0))
+        mark.note(self.proof(200, 9, 20), from: 0, at: self.now(20_000))
+        // It was full for long.
+        #expect(mark.nextStart(at: self.now(100_000)) == 0)
+        mark.note(self.proof(300, 9, 30), from: 0, at: self.now(100_000))
+        #expect(mark.nextStart(at: self.now(100_100)) == 200)
+        #expect(mark.nextStart(at: self.now(140_100)) == 300)
+    }
+
+    @Test("what a look has seen and left is where the next begin")
+    func left() {
+        var mark = LowWaterMark()
+        for second in 0..<20 {
+            mark.note(self.proof(Int64(second * 100), 5, Int64(10 + second)), from: 0, at: self.now(second * 1_000))
+        }
+        #expect(mark.nextStart(at: self.now(19_200)) == 900)
+        #expect(mark.isProofDue(at: self.now(19_001), isQuiet: false))
+        mark.note(self.proof(1_234, 5, 50), from: 900, at: self.now(19_210))
+        #expect(mark.nextStart(at: self.now(19_211)) == 1_234)
+        #expect(!mark.isProofDue(at: self.now(19_211), isQuiet: false))
+    }
+
+    @Test("begins anew where places or transactions' ids are given out a second time")
+    func setback() {
+        for (place, transaction) in [(50, 40), (450, 15)] as [(Int64, Int64)] {
+            var mark = LowWaterMark()
+            mark.note(self.proof(100, 9, 10), from: 0, at: self.now(0))
+            mark.note(self.proof(200, 11, 20), from: 0, at: self.now(20))
+            mark.note(self.proof(300, 21, 30), from: 0, at: self.now(40))
+            #expect(mark.nextStart(at: self.now(60)) == 100)
+            mark.note(self.proof(place, 31, transaction), from: 100, at: self.now(60))
+            #expect(mark.nextStart(at: self.now(61)) == 0)
+        }
     }
 
     @Test("at rest it is asked seldom how far places have been given out, until they have been")
     func rest() {
         var mark = LowWaterMark()
         func now(_ seconds: Int) -> ContinuousClock.Instant { self.start + .seconds(seconds) }
-        func note(_ place: Int64, _ second: Int) { mark.note(self.proof(place, 5, 5), from: 0, at: now(second)) }
+        func note(_ place: Int64, _ second: Int) {
+            mark.note(self.proof(place, Int64(second), Int64(second + 1)), from: 0, at: now(second))
+        }
         #expect(!mark.isAtRest(at: now(100)))
         for second in stride(from: 0, through: 39, by: 3) {
             #expect(mark.isProofDue(at: now(second), isQuiet: true))

@@ -63,7 +63,7 @@ struct PlanTests {
     private func plan(on connection: PostgresConnection, _ worker: Int32) async throws {
         try await connection.query("vacuum (analyze) rejoinder.live")
         try await connection.enqueue([.sample()], ingress: 1)
-        var claims = try await connection.claim(worker, count: 1)
+        var claims = try await connection.claim(worker, count: 1, proving: true)
         try await connection.answer(worker, [(claims[0], .retry(code: "again", error: ""))])
         claims = try await connection.claim(worker, count: 1)
         _ = try await connection.release(worker, [claims[0]])
@@ -110,7 +110,7 @@ struct PlanTests {
         try await self.withQueue(isNew: isNew) { connection, recorder, worker in
             for _ in 0..<10 {
                 try await connection.enqueue((0..<3).map { _ in .sample() }, ingress: 1)
-                let claims = try await connection.claim(worker, count: 5)
+                let claims = try await connection.claim(worker, count: 5, proving: true)
                 #expect(claims.count == 5)
                 let outcomes = claims.map { (claim: $0, outcome: AttemptOutcome.answered([UInt8(ascii: "1")])) }
                 #expect(try await connection.answer(worker, outcomes).count == 5)
@@ -121,6 +121,9 @@ struct PlanTests {
             let claiming = plans.filter { $0.contains("LockRows") }
             #expect(claiming.count == 10)
             #expect(claiming.allSatisfy { $0.contains("Index Scan using live_queue on live") })
+            // What it takes, and the first that it leaves.
+            let looking = plans.filter { $0.contains("Aggregate") && $0.contains("using live_queue on live") }
+            #expect(looking.count == 20)
             let granting = plans.filter { $0.contains("Update on live") && $0.contains("Tid Scan") }
             #expect(granting.count == 10)
             #expect(granting.allSatisfy { $0.contains(/Index Scan using received_\w+_pkey on received_/) })

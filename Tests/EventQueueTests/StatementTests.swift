@@ -15,7 +15,7 @@ struct StatementTests {
         "cancel": ("{text,text,text}", "text"),
         "claim": (
             "{integer,text[],integer,bigint,text[],integer,boolean,integer,text,integer,boolean}",
-            "uuid,bigint,smallint,integer,integer,text,text,json,boolean,integer,text,integer,bigint,bigint,bigint"
+            "uuid,bigint,smallint,integer,integer,text,text,json,integer,text,integer,bigint,bigint,bigint"
         ),
         "contents": ("{text}", "text,text"),
         "definitions": ("{}", "text"),

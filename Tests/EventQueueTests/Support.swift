@@ -146,9 +146,10 @@ extension PostgresConnection {
         _ worker: Int32,
         _ lane: LaneOptions = .sample(),
         count: Int = 10,
-        after place: Int64 = 0
+        after place: Int64 = 0,
+        proving: Bool = false
     ) throws(PostgresError) -> [Claim] {
-        let rows = try self.execute(.claim(worker: worker, lane: lane, count: count, after: place))
+        let rows = try self.execute(.claim(worker: worker, lane: lane, count: count, after: place, proving: proving))
         return (0..<rows.count).filter { !rows.isNull($0, 0) }.map { row in
             Claim(
                 id: EventID(rows.uuid(row, 0)),

@@ -9,7 +9,7 @@ struct ViewTests {
     /// Of use to the other functions alone.
     private static let inner: Set = [
         "lock_class", "channel", "commit_durably", "has_attention", "nodes_served", "give_up", "make_known", "hear",
-        "bury",
+        "bury", "await_writers",
         "expire", "without", "note", "refuse_paused", "put_back", "tell_ingresses", "ensure_node", "refilled",
         "claim_limited", "held_back_too_long", "idle_lane", "is_covered", "grant_of", "grant_to",
     ]

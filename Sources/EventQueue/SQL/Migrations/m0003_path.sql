@@ -76,7 +76,7 @@ begin
     ) then
         nothing := rejoinder.make_known(nodes);
     end if;
-    -- The first insertion gives the transaction an id before it is given a place, as claim() says.
+    -- The first insertion gives the transaction an id before it is given a place, which claim() relies on.
     with new as (
         insert into rejoinder.received (id, received_at, enqueued_at, deadline, ingress, endpoint, node, trace, payload)
         select u.id, started - coalesce(u.ago, 0) * interval '1 microsecond', started,
@@ -130,7 +130,7 @@ end $$;
 -- Rides on live_queue: one ordered range per node, each stopped after "max".
 --
 -- Overload: where there is more than it can take and something has waited for a third of its time, it takes the newest
--- instead ("newest" says so), so that what is answered is answered quickly and the rest expires. First in, first out would
+-- instead, so that what is answered is answered quickly and the rest expires. First in, first out would
 -- answer everybody late, and at twice the capacity nobody in time.
 --
 -- "waited" is how long it was in the queue, in microseconds, for the trace that it is part of (null when in none).
@@ -144,18 +144,18 @@ end $$;
 -- "waiting" are the milliseconds that an event must have waited to be taken. A lane that becomes idle while another is eager
 -- for the same nodes takes what has waited for 100: the rest the other will claim, in larger batches than two would.
 --
--- With "proving", it tells what the caller's low-water mark follows from: "emptied_below", where nothing is queued that it could
--- see and that its lane may take, but for what it took itself, and not above what had been given out before it looked;
--- "ended_below", where all transactions with lower ids had ended before; and "transaction", its own id, which is higher than that
--- of any that had begun to write before. Places are given out in transactions that have their ids by then, see enqueue(),
--- store() and release(). It is in every row; where nothing was granted, in one row without an id.
+-- With "proving", a last row without an id tells what the caller's low-water mark follows from: "emptied_below", where from
+-- "after" on nothing is queued any more that it can see and that its lane may take, but not above what had been given out before it
+-- looked; "ended_below", where all transactions with lower ids had ended before; and "transaction", its own id, which is higher
+-- than that of any that had begun to write before. Whoever gives out places has his transaction's id by then: he has inserted,
+-- deleted or locked rows before, or asked for it.
 create function rejoinder.claim(
     worker integer, nodes text[], max integer, after bigint default 0, excluding text[] default null,
     max_attempts integer default 3, at_most_once boolean default false, lane integer default null,
     attention text default null, waiting integer default 0, proving boolean default false
 ) returns table (
     id uuid, place bigint, attempt smallint, time_left integer, ingress integer, endpoint text, node text, payload json,
-    newest boolean, retry_in integer, trace text, waited integer, emptied_below bigint, ended_below bigint, transaction bigint
+    retry_in integer, trace text, waited integer, emptied_below bigint, ended_below bigint, transaction bigint
 )
 language plpgsql
 set enable_seqscan = off
@@ -227,8 +227,7 @@ begin
              order by queued.place
              limit claim.max
       ) as taken;
-    newest := coalesce(is_late and cardinality(rows) = claim.max, false);
-    if newest then
+    if is_late and cardinality(rows) = claim.max then
         -- The same from the other end of the index, which takes a statement of its own: an order by expression would sort.
         select array_agg(taken.ctid), array_agg(taken.id order by taken.id)
           into rows, sorted
@@ -259,6 +258,32 @@ begin
           into rows, sorted, retry_in
           from rejoinder.claim_limited(nodes, excluding, max, rows) as merged;
     end if;
+    if rows is not null then
+        first := sorted[1];
+        last := sorted[cardinality(sorted)];
+        return query
+        with running as (
+            update rejoinder.live as l
+               set worker = claim.worker,
+                   attempt = l.attempt + 1,
+                   max_attempts = claim.max_attempts,
+                   at_most_once = claim.at_most_once,
+                   claimed_at = started
+             where l.ctid = any (rows)
+            returning l.id, l.place, l.attempt, l.enqueued_at, l.deadline, l.ingress, l.endpoint, l.node
+        )
+        select r.id, r.place, r.attempt, (extract(epoch from r.deadline - started) * 1000)::integer,
+               r.ingress, r.endpoint, r.node, p.payload, claim.retry_in, p.trace,
+               case when p.trace is not null then least(date_part('epoch', started - r.enqueued_at) * 1000000, 2147483647)::integer end,
+               null::bigint, null::bigint, null::bigint
+          from running as r
+         cross join lateral (
+            select received.payload, received.trace
+              from rejoinder.received
+             where received.id = r.id and received.id between first and last
+             limit 1
+         ) as p;
+    end if;
     if proving then
         -- Without a lock: another claimer may yet leave what it has locked.
         select least(emptied_below, min(seen.place))
@@ -272,43 +297,15 @@ begin
                and l.node = s.node
                and l.place >= claim.after
                and l.deadline > started + coalesce(known.takes, '0')
-               and l.ctid <> all (coalesce(rows, '{}'))
              order by l.place
              limit 1
          ) as seen
          where known.paused_at is null
            and known.is_limited is not true;
+        return next;
+    elsif rows is null and retry_in is not null then
+        return next;
     end if;
-    if rows is null then
-        if retry_in is not null or proving then
-            return next;
-        end if;
-        return;
-    end if;
-    first := sorted[1];
-    last := sorted[cardinality(sorted)];
-    return query
-    with running as (
-        update rejoinder.live as l
-           set worker = claim.worker,
-               attempt = l.attempt + 1,
-               max_attempts = claim.max_attempts,
-               at_most_once = claim.at_most_once,
-               claimed_at = started
-         where l.ctid = any (rows)
-        returning l.id, l.place, l.attempt, l.enqueued_at, l.deadline, l.ingress, l.endpoint, l.node
-    )
-    select r.id, r.place, r.attempt, (extract(epoch from r.deadline - started) * 1000)::integer,
-           r.ingress, r.endpoint, r.node, p.payload, claim.newest, claim.retry_in, p.trace,
-           case when p.trace is not null then least(date_part('epoch', started - r.enqueued_at) * 1000000, 2147483647)::integer end,
-           claim.emptied_below, claim.ended_below, claim.transaction
-      from running as r
-     cross join lateral (
-        select received.payload, received.trace
-          from rejoinder.received
-         where received.id = r.id and received.id between first and last
-         limit 1
-     ) as p;
 end $$;
 
 -- Stores a batch of outcomes: 'answered' with its answer, 'failed' (no further attempt), 'retry' (queued again while
@@ -337,7 +334,7 @@ declare
 begin
     nothing := rejoinder.commit_durably(true);
     if 'retry' = any (outcomes) then
-        -- The transaction has an id before it is given a place, as claim() says.
+        -- So that the transaction has an id before it is given a place, which claim() relies on.
         perform pg_current_xact_id();
         lost := array(select p.id from rejoinder.process as p where p.role = 'ingress' and p.stopped_at is not null);
         with queued as (
@@ -527,7 +524,7 @@ declare
     released text[];
 begin
     perform rejoinder.commit_durably(false);
-    -- The transaction has an id before it is given a place, as claim() says.
+    -- So that the transaction has an id before it is given a place, which claim() relies on.
     perform pg_current_xact_id();
     with given_back as (
         update rejoinder.live as l

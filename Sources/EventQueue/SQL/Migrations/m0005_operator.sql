@@ -145,7 +145,22 @@ begin
     return cardinality(refused);
 end $$;
 
--- What was held back has old places, which the workers' low-water marks have passed: gives it new ones, in its order.
+-- Waits until every transaction that had begun to write before has ended, for a second at most: somebody's that writes for
+-- long, in whichever database, is none that enqueues. The caller's own transaction has an id from then on, and until it has
+-- committed no low-water mark passes what is enqueued by later ones.
+create function rejoinder.await_writers() returns void
+language plpgsql as $$
+declare
+    own constant bigint := pg_current_xact_id()::text::bigint;
+    started constant timestamptz := clock_timestamp();
+begin
+    while pg_snapshot_xmin(pg_current_snapshot())::text::bigint < own and clock_timestamp() < started + interval '1 second' loop
+        perform pg_sleep(0.005);
+    end loop;
+end $$;
+
+-- What was held back has old places, which the workers' low-water marks have passed: gives it new ones, in its order. After
+-- await_writers(): what was being enqueued would be seen by nobody.
 create function rejoinder.put_back(node text) returns void
 language plpgsql
 set enable_seqscan = off
@@ -213,6 +228,7 @@ create function rejoinder.resume(node text) returns text
 language plpgsql as $$
 #variable_conflict use_column
 begin
+    perform rejoinder.await_writers();
     update rejoinder.node as n set paused_at = null, waits = false where n.name = resume.node and n.paused_at is not null;
     if not found then
         raise exception 'node % is not paused', node using hint = 'select node from rejoinder.nodes where paused';
@@ -241,6 +257,9 @@ begin
     if per_second < 0.0001 or per_second > 1e6 then
         raise exception 'per_second is %, expected 0.0001 to 1000000', per_second
             using hint = format('select rejoinder.pause(%L)', node);
+    end if;
+    if not has_limit then
+        perform rejoinder.await_writers();
     end if;
     perform rejoinder.ensure_node(node);
     -- The limit's row first, as a claim does: else the two could lock each other out.
