@@ -51,11 +51,9 @@ struct LowWaterMark {
     func isProofDue(at now: ContinuousClock.Instant, isQuiet: Bool) -> Bool {
         if self.isLooking { return true }
         guard let age = self.emptied.age(at: now) else { return true }
-        return age >= (!isQuiet ? Self.spacing : self.isAtRest(at: now) ? Self.restingSpacing : Self.quietSpacing)
+        if !isQuiet { return age >= Self.spacing }
+        return age >= (self.emptied.isAtRest(at: now) ? Self.restingSpacing : Self.quietSpacing)
     }
-
-    /// Whether nothing has been queued for 40 s, as far as claims tell.
-    func isAtRest(at now: ContinuousClock.Instant) -> Bool { self.emptied.isAtRest(at: now) }
 
     /// Where the next claim starts.
     mutating func nextStart(at now: ContinuousClock.Instant) -> Int64 {

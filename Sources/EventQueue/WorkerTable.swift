@@ -26,6 +26,8 @@ struct WorkerTable: Sendable {
     private enum Teller {
         /// Not there.
         case away
+        /// Was idle when the trips' connection was lost, and is to be made anew.
+        case doubted
         case idle
         case telling([Told])
     }
@@ -45,8 +47,6 @@ struct WorkerTable: Sendable {
     /// Claims that came with a notification, and that no lane has made room for yet.
     private var grants: [Claim] = []
     private var teller = Teller.away
-    /// The trips' connection was lost while the telling one was idle.
-    private var doubtsTeller = false
     /// The lanes that look again some time, for what a limit held back.
     private var looking: Set<Int> = []
     /// How many per cent of its time an answer waits for the disk, smoothed.
@@ -108,7 +108,7 @@ struct WorkerTable: Sendable {
         var trip = Trip()
         trip.leavesOutcomes = self.tellsApart && !self.outcomes.isEmpty
         switch self.teller {
-        case .away: trip.outcomes = self.takeOutcomes()
+        case .away, .doubted: trip.outcomes = self.takeOutcomes()
         case .idle: trip.outcomes = self.tellsApart ? [] : self.takeOutcomes()
         case .telling: break
         }
@@ -138,10 +138,7 @@ struct WorkerTable: Sendable {
     ///
     /// - Returns: nil where it is to be made anew.
     mutating func nextToTell() -> [Told]? {
-        guard !self.doubtsTeller else {
-            self.doubtsTeller = false
-            return nil
-        }
+        if case .doubted = self.teller { return nil }
         // What went back to the queue may be for a lane here, which the database won't wake on its own worker's behalf.
         if self.beingTold.contains(where: { $0.outcome.goesBack }) { self.woken() }
         if !self.beingTold.isEmpty { for lane in self.looking { self.lanes[lane].polled() } }
@@ -167,7 +164,7 @@ struct WorkerTable: Sendable {
     /// So does an idle connection to tell with: what took this one may have taken that, and outcomes would wait 10 s for it to
     /// be noticed (found by a call that took 20 s when the primary had vanished).
     mutating func connectionLost() {
-        if case .idle = self.teller { (self.teller, self.doubtsTeller) = (.away, true) }
+        if case .idle = self.teller { self.teller = .doubted }
         for lane in self.lanes.indices {
             self.lanes[lane].connectionLost()
             self.marks[lane] = LowWaterMark()
