@@ -415,7 +415,10 @@ let package = Package(
         ),
         .testTarget(
             name: "SettingsTests",
-            dependencies: ["Settings", .product(name: "Logging", package: "swift-log")]
+            dependencies: [
+                "Settings", .product(name: "Logging", package: "swift-log"),
+                .product(name: "SystemPackage", package: "swift-system"),
+            ]
         ),
         .testTarget(
             name: "PrometheusMetricsTests",

@@ -19,6 +19,11 @@ struct AdminResponder: HTTPResponder {
     }
 
     func respond(to request: Request, context: BasicRequestContext) async throws -> Response {
+        let response = try await self.response(to: request, context: context)
+        return request.method == .head ? response.createHeadResponse() : response
+    }
+
+    private func response(to request: Request, context: BasicRequestContext) async throws -> Response {
         if let others, !request.uri.path.hasPrefix("/health/"), request.uri.path != "/metrics" {
             return try await others.respond(to: request, context: context)
         }

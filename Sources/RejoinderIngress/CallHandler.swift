@@ -7,6 +7,9 @@ final class CallHandler: ChannelInboundHandler {
     typealias InboundIn = HTTPServerRequestPart
     typealias OutboundOut = HTTPServerResponsePart
 
+    /// In bytes: what the sender says of its body's length is not to be trusted with more.
+    private static let mostReserved = 64 << 10
+
     private struct Call {
         let head: HTTPRequestHead
         let endpoint: Endpoint
@@ -29,6 +32,8 @@ final class CallHandler: ChannelInboundHandler {
     private var date = HTTPDate()
     /// The request's connection ends with its response.
     private var isLast = false
+    /// To a `HEAD` request goes the head of its response alone.
+    private var wantsHeadOnly = false
     /// An HTTP/1.0 client asked for another request on its connection, and is told that it may.
     private var tellsKeepAlive = false
     /// The connection's last response is out: what the caller had pipelined behind its request is not taken.
@@ -72,8 +77,11 @@ final class CallHandler: ChannelInboundHandler {
 
     private func begin(_ head: HTTPRequestHead, _ context: ChannelHandlerContext) {
         let fields = RequestFields(head)
-        self.isLast = !head.isKeepAlive || fields.leavesHTTP
-        self.tellsKeepAlive = head.version == .http1_0 && !self.isLast
+        let isLast = !head.isKeepAlive || fields.leavesHTTP
+        // A caller that is refused before it sends its body may send it or not: the next request could not be told from it.
+        self.isLast = isLast || fields.awaitsContinue
+        self.tellsKeepAlive = head.version == .http1_0 && !isLast
+        self.wantsHeadOnly = head.method == .HEAD
         self.state = .skipping
         self.endpoint = nil
         self.arrived = .now
@@ -84,8 +92,7 @@ final class CallHandler: ChannelInboundHandler {
         self.endpoint = endpoint
         switch head.method {
         case .POST: break
-        case .GET: return self.respond(context, .greeting(isHeadOnly: false))
-        case .HEAD: return self.respond(context, .greeting(isHeadOnly: true))
+        case .GET, .HEAD: return self.respond(context, .greeting)
         default: return self.respond(context, .problem(.method))
         }
         guard !fields.isContentEncoded else {
@@ -96,9 +103,10 @@ final class CallHandler: ChannelInboundHandler {
             guard length <= self.calls.bodyBytes else {
                 return self.respond(context, .problem(.bodyTooLarge, closing: true))
             }
-            call.body.reserveCapacity(length)
+            call.body.reserveCapacity(min(length, Self.mostReserved))
         }
         self.state = .reading(call)
+        self.isLast = isLast
         if fields.awaitsContinue {
             let head = HTTPResponseHead(version: .http1_1, status: .continue)
             context.writeAndFlush(Self.wrapOutboundOut(.head(head)), promise: nil)
@@ -168,7 +176,7 @@ final class CallHandler: ChannelInboundHandler {
         var head = response.head(date: self.date.now())
         if self.tellsKeepAlive, !response.closes { head.headers.add(name: "connection", value: "keep-alive") }
         context.write(Self.wrapOutboundOut(.head(head)), promise: nil)
-        if !response.isHeadOnly {
+        if !self.wantsHeadOnly {
             context.write(Self.wrapOutboundOut(.body(.byteBuffer(response.body))), promise: nil)
         }
         context.writeAndFlush(Self.wrapOutboundOut(.end(nil)), promise: nil)

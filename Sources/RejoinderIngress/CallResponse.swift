@@ -10,8 +10,6 @@ struct CallResponse {
     let body: ByteBuffer
     /// It is the connection's last.
     var closes = false
-    /// To a `HEAD` request goes the head alone.
-    var isHeadOnly = false
     /// Why the call never became an event.
     var refusal: Problem?
 
@@ -37,14 +35,11 @@ struct CallResponse {
     }
 
     /// For those who look whether the endpoint is there.
-    static func greeting(isHeadOnly: Bool) -> CallResponse {
-        CallResponse(
-            status: .ok,
-            headers: ["content-type": "text/plain; charset=utf-8"],
-            body: ByteBuffer(string: "Rejoinder answers Haptik's webhook calls here.\n"),
-            isHeadOnly: isHeadOnly
-        )
-    }
+    static let greeting = CallResponse(
+        status: .ok,
+        headers: ["content-type": "text/plain; charset=utf-8"],
+        body: ByteBuffer(string: "Rejoinder answers Haptik's webhook calls here.\n")
+    )
 
     /// Its head, with what every response has.
     func head(date: String) -> HTTPResponseHead {

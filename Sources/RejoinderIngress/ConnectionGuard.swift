@@ -29,6 +29,8 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
     /// How long a connection without a call is kept open once the server leaves: a call that is on its way already is
     /// answered, and told that the connection closes.
     private static let farewell = TimeAmount.seconds(1)
+    /// How long a caller that has its last reply may send nothing before its connection is closed.
+    private static let lingering = TimeAmount.seconds(1)
 
     private let limits: Limits
     private let onHangUp: () -> Void
@@ -43,6 +45,8 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
     private var isReadHeld = false
     /// The server leaves, and the handlers behind don't know it yet.
     private var leave: Scheduled<Void>?
+    /// Our side is closed; the caller's is by then.
+    private var lingersUntil: NIODeadline?
 
     /// `onHangUp` is called when the caller has closed its side, also while a call waits; `onRefusal` when a request goes no
     /// further than this, with the time since the first
@@ -59,9 +63,10 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
         self.checkIdleness(context, in: self.limits.idleTimeout)
         let loopBound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
         let probe = ByteProbe { count in
-            let connectionGuard = loopBound.value.0
+            let (connectionGuard, context) = loopBound.value
             if connectionGuard.machine.isIdle { connectionGuard.requestBegan = .now() }
             connectionGuard.machine.bytesArrived(count)
+            connectionGuard.linger(context)
         } onReadComplete: {
             let (connectionGuard, context) = loopBound.value
             connectionGuard.bytesWereRead(context)
@@ -131,7 +136,7 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
         if case .some(TLSUserEvent.handshakeCompleted) = event as? TLSUserEvent { self.handshakeEnded(context) }
-        if event is ChannelShouldQuiesceEvent, self.machine.isIdle { return self.leaveSoon(context) }
+        if event is ChannelShouldQuiesceEvent, self.machine.awaitsRequest { return self.leaveSoon(context) }
         if case .some(ChannelEvent.inputClosed) = event as? ChannelEvent {
             self.onHangUp()
             if self.machine.isClosing { return context.close(promise: nil) }
@@ -144,14 +149,20 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
         self.stopTimer()
         self.machine.handshakeEnded()
         self.idleSince = context.eventLoop.now
+        if self.leave != nil { self.leaveSoon(context) }
     }
 
+    /// Not in the middle of a head or a handshake, which has a timer of its own.
     private func leaveSoon(_ context: ChannelHandlerContext) {
-        guard self.leave == nil else { return }
+        self.leave?.cancel()
         let loopBound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
         self.leave = context.eventLoop.scheduleTask(in: Self.farewell) {
             let (connectionGuard, context) = loopBound.value
-            connectionGuard.leaveNow(context)
+            if connectionGuard.machine.isIdle {
+                connectionGuard.leaveNow(context)
+            } else {
+                connectionGuard.leaveSoon(context)
+            }
         }
     }
 
@@ -224,15 +235,36 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
         self.closeGently(context)
     }
 
-    /// Closes our side, and the whole a second later: closed at once with unread bytes in it, the connection would be
-    /// reset, and the reply lost on its way.
+    /// Closes our side once the kernel has the reply, and the whole when the caller has sent nothing for a second: closed at once
+    /// with unread bytes in it, the connection would be reset, and the reply lost on its way.
+    ///
+    /// All of it within the time that a body may take.
     private func closeGently(_ context: ChannelHandlerContext) {
         self.stopTimer()
         self.machine.isClosing = true
-        context.close(mode: .output, promise: nil)
+        let end = context.eventLoop.now + self.limits.bodyTimeout
+        self.close(context, at: end)
+        let loopBound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
+        let closed = context.eventLoop.makePromise(of: Void.self)
+        closed.futureResult.whenComplete { _ in
+            let (connectionGuard, context) = loopBound.value
+            guard context.channel.isActive else { return }
+            connectionGuard.lingersUntil = end
+            connectionGuard.linger(context)
+        }
+        context.close(mode: .output, promise: closed)
         self.stopParsing(context)
+    }
+
+    private func linger(_ context: ChannelHandlerContext) {
+        guard let end = self.lingersUntil else { return }
+        self.close(context, at: min(end, context.eventLoop.now + Self.lingering))
+    }
+
+    private func close(_ context: ChannelHandlerContext, at time: NIODeadline) {
+        self.stopTimer()
         let loopBound = NIOLoopBound(context, eventLoop: context.eventLoop)
-        self.timer = context.eventLoop.scheduleTask(in: .seconds(1)) { loopBound.value.close(promise: nil) }
+        self.timer = context.eventLoop.scheduleTask(deadline: time) { loopBound.value.close(promise: nil) }
     }
 
     /// What still comes is dropped as it comes: the decoder would keep what follows a request to leave HTTP.

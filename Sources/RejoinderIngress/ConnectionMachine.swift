@@ -28,6 +28,9 @@ struct ConnectionMachine {
     /// Nothing is under way, and nothing has begun to come in.
     var isIdle: Bool { self.reading == .nothing && self.underWay == 0 }
 
+    /// No request has come, but for a part of its head.
+    var awaitsRequest: Bool { self.reading != .body && self.underWay == 0 }
+
     /// What comes in is taken: no refusal stands before it.
     var isTaking: Bool { !self.isClosing && self.pending == nil && !self.isFull }
 

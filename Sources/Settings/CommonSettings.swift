@@ -82,8 +82,8 @@ extension Logger {
     package static func program(_ label: String, level: Logger.Level, format: LogFormat = .text) -> Logger {
         var logger = Logger(label: label) { label in
             switch format {
-            case .text: StreamLogHandler.standardError(label: label)
-            case .json: JSONLogHandler(label: label)
+            case .text: StreamLogHandler(label: label, stream: LogStream(format: .text))
+            case .json: JSONLogHandler(label: label, stream: LogStream(format: .json))
             }
         }
         logger.logLevel = level

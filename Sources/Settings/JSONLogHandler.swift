@@ -10,22 +10,21 @@ import Darwin
 
 /// Writes each line as one JSON object: `timestamp`, `level`, `label`, `message`, and the metadata beside them.
 ///
-/// A line is one `write`, so that those of several processes on one pipe don't mix. Metadata under one of the four names is
-/// written with `metadata.` before its name.
+/// Metadata under one of the four names is written with `metadata.` before its name.
 package struct JSONLogHandler: LogHandler {
     package var logLevel = Logger.Level.info
     package var metadata: Logger.Metadata = [:]
     package var metadataProvider: Logger.MetadataProvider?
 
     private let label: String
-    private let write: @Sendable ([UInt8]) -> Void
+    private let stream: any TextOutputStream & Sendable
 
     /// - Parameters:
     ///   - label: the program's part that logs.
-    ///   - write: takes a line with its newline; standard error unless given.
-    package init(label: String, write: @escaping @Sendable ([UInt8]) -> Void = Self.writeToStandardError) {
+    ///   - stream: takes each line, with its newline, at once.
+    init(label: String, stream: any TextOutputStream & Sendable) {
         self.label = label
-        self.write = write
+        self.stream = stream
     }
 
     package subscript(metadataKey key: String) -> Logger.MetadataValue? {
@@ -40,7 +39,8 @@ package struct JSONLogHandler: LogHandler {
         if let error = event.error, metadata["error"] == nil { metadata["error"] = "\(error)" }
         var now = timespec()
         clock_gettime(CLOCK_REALTIME, &now)
-        self.write(Array(self.line(event.level, "\(event.message)", metadata, at: now).utf8))
+        var stream = self.stream
+        stream.write(self.line(event.level, "\(event.message)", metadata, at: now))
     }
 
     func line(_ level: Logger.Level, _ message: String, _ metadata: Logger.Metadata, at time: timespec) -> String {
@@ -121,26 +121,5 @@ package struct JSONLogHandler: LogHandler {
             }
         }
         line += "\""
-    }
-
-    /// All in one `write`, unless it takes a part only.
-    package static func writeToStandardError(_ bytes: [UInt8]) {
-        var rest = bytes[...]
-        while !rest.isEmpty {
-            let count = rest.withUnsafeBytes { Self.writeOnce($0) }
-            // Nobody is left to tell when this fails.
-            guard count > 0 || errno == EINTR else { return }
-            rest = rest.dropFirst(max(0, count))
-        }
-    }
-
-    private static func writeOnce(_ bytes: UnsafeRawBufferPointer) -> Int {
-        #if canImport(Glibc)
-        Glibc.write(STDERR_FILENO, bytes.baseAddress, bytes.count)
-        #elseif canImport(Musl)
-        Musl.write(STDERR_FILENO, bytes.baseAddress, bytes.count)
-        #else
-        Darwin.write(STDERR_FILENO, bytes.baseAddress, bytes.count)
-        #endif
     }
 }

@@ -180,14 +180,80 @@ struct CallHandlerTests {
         }
     }
 
-    @Test("HEAD gets the head of what GET gets")
-    func head() throws {
-        try self.send(.GET, "/webhook")
+    @Test("HEAD gets the head of what GET gets, also where there is nothing", arguments: ["/webhook", "/other"])
+    func head(path: String) throws {
+        try self.send(.GET, path)
         let full = try #require(try self.receive())
-        try self.send(.HEAD, "/webhook")
+        #expect(!full.body.isEmpty)
+        try self.send(.HEAD, path)
         let bare = try #require(try self.receive())
         #expect(bare.body.isEmpty)
+        #expect(bare.head.status == full.head.status)
         #expect(bare.head.headers["content-length"] == full.head.headers["content-length"])
+        try self.send(.GET, path)
+        let next = try #require(try self.receive())
+        #expect(next.body == full.body)
+    }
+
+    @Test(
+        "a caller that waits for our word before it sends a body nobody wants is told that its connection ends",
+        arguments: [(HTTPMethod.POST, "/other"), (.PUT, "/webhook"), (.GET, "/webhook")]
+    )
+    func unwantedBody(method: HTTPMethod, path: String) throws {
+        try self.send(method, path, ["expect": "100-continue", "content-length": "5"])
+        let response = try #require(try self.receive())
+        #expect(response.head.headers["connection"] == ["close"])
+    }
+
+    @Test("a body that is waited for with a word of ours leaves its connection open")
+    func wantedBody() throws {
+        let fields: HTTPHeaders = [
+            "content-type": "application/json", "expect": "100-continue",
+            "content-length": "\(Self.body.utf8.count)",
+        ]
+        try self.send(.POST, "/webhook", fields)
+        let word = try self.channel.readOutbound(as: HTTPServerResponsePart.self)
+        #expect(word == .head(HTTPResponseHead(version: .http1_1, status: .continue)))
+        try self.channel.writeInbound(ByteBuffer(string: Self.body))
+        self.answer(0, .expired)
+        let response = try #require(try self.receive())
+        #expect(response.head.status == .gatewayTimeout)
+        #expect(response.head.headers["connection"].isEmpty)
+    }
+
+    @Test("a server that leaves gives a call a second to come, and a head that has begun the time of a head")
+    func leaving() throws {
+        let other = EmbeddedChannel(handler: nil, loop: self.channel.embeddedEventLoop)
+        try self.connect(other)
+        let length = Self.body.utf8.count
+        let fields = "host: a\r\ncontent-type: application/json\r\ncontent-length: \(length)\r\n"
+        try self.channel.writeInbound(ByteBuffer(string: "POST /webhook HTTP/1.1\r\n" + fields))
+        for channel in [self.channel, other] {
+            channel.pipeline.fireUserInboundEventTriggered(ChannelShouldQuiesceEvent())
+        }
+        self.channel.embeddedEventLoop.advanceTime(by: .milliseconds(999))
+        #expect(other.isActive)
+        self.channel.embeddedEventLoop.advanceTime(by: .seconds(4))
+        #expect(!other.isActive)
+        #expect(self.channel.isActive)
+        try self.channel.writeInbound(ByteBuffer(string: "\r\n" + Self.body))
+        self.answer(0, .expired)
+        let response = try #require(try self.receive())
+        #expect(response.head.status == .gatewayTimeout)
+        #expect(response.head.headers["connection"] == ["close"])
+        self.channel.embeddedEventLoop.advanceTime(by: .seconds(2))
+        #expect(!self.channel.isActive)
+    }
+
+    @Test("a head that never comes whole holds up a server that leaves for no longer than a head may take")
+    func leavingMidHead() throws {
+        try self.channel.writeInbound(ByteBuffer(string: "GET /webhook HTTP/1.1\r\n"))
+        self.channel.pipeline.fireUserInboundEventTriggered(ChannelShouldQuiesceEvent())
+        self.channel.embeddedEventLoop.advanceTime(by: .seconds(11))
+        let response = try #require(try self.receive())
+        #expect(response.head.status == .requestTimeout)
+        self.channel.embeddedEventLoop.advanceTime(by: .seconds(1))
+        #expect(!self.channel.isActive)
     }
 
     @Test("the last request of a connection gets its response, then the connection ends", arguments: [true, false])

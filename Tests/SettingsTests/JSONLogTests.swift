@@ -18,6 +18,13 @@ import Darwin
 
 @Suite("the log as JSON")
 struct JSONLogTests {
+    /// What is written to it.
+    private final class Lines: TextOutputStream, Sendable {
+        let written = Mutex<[String]>([])
+
+        func write(_ line: String) { self.written.withLock { $0.append(line) } }
+    }
+
     private func time(_ seconds: Int, _ nanoseconds: Int) -> timespec {
         timespec(tv_sec: seconds, tv_nsec: nanoseconds)
     }
@@ -28,7 +35,7 @@ struct JSONLogTests {
             "status": .stringConvertible(200), "ratio": .stringConvertible(0.5), "is": .stringConvertible(true),
             "event.id": "e", "list": ["a", "b"], "map": ["k": "v"], "level": "mine",
         ]
-        let line = JSONLogHandler(label: "ingress").line(
+        let line = JSONLogHandler(label: "ingress", stream: Lines()).line(
             .info,
             "call",
             metadata,
@@ -47,7 +54,8 @@ struct JSONLogTests {
         arguments: ["", "\"", "\\", "a\nb\r\tc", "\u{0}\u{1F}\u{7F}", "é😀\u{2028}", "\r\n", "{\"a\":1}"]
     )
     func escaping(_ text: String) throws {
-        let line = JSONLogHandler(label: text).line(.error, text, [text: .string(text)], at: self.time(0, 0))
+        let handler = JSONLogHandler(label: text, stream: Lines())
+        let line = handler.line(.error, text, [text: .string(text)], at: self.time(0, 0))
         #expect(line.utf8.filter { $0 == UInt8(ascii: "\n") }.count == 1)
         let read = try JSONDecoder().decode([String: String].self, from: Data(line.utf8))
         #expect(read["timestamp"] == "1970-01-01T00:00:00.000Z")
@@ -59,16 +67,14 @@ struct JSONLogTests {
 
     @Test("a logger writes each line at once, with the metadata of logger and line")
     func logger() throws {
-        let written = Mutex<[[UInt8]]>([])
-        var logger = Logger(label: "test") { label in
-            JSONLogHandler(label: label) { bytes in written.withLock { $0.append(bytes) } }
-        }
+        let stream = Lines()
+        var logger = Logger(label: "test") { JSONLogHandler(label: $0, stream: stream) }
         logger[metadataKey: "a"] = "1"
         logger.debug("not this")
         logger.warning("this", metadata: ["b": "2"])
-        let lines = written.withLock { $0 }
+        let lines = stream.written.withLock { $0 }
         #expect(lines.count == 1)
-        let read = try JSONDecoder().decode([String: String].self, from: Data(lines.first ?? []))
+        let read = try JSONDecoder().decode([String: String].self, from: Data((lines.first ?? "").utf8))
         #expect(read["message"] == "this" && read["a"] == "1" && read["b"] == "2" && read["level"] == "warning")
     }
 }

@@ -76,8 +76,7 @@ struct HTTPCase: Sendable {
         HTTPCase(
             "100-continue where the body is not wanted",
             "POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n",
-            [404],
-            isFollowed: false
+            [404]
         ),
         HTTPCase(
             "100-continue with too much to come",

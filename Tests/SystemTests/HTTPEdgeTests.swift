@@ -88,6 +88,43 @@ struct HTTPEdgeTests {
         }
     }
 
+    @Test("a caller that sends all of its body before it reads that nobody wants it is not cut off meanwhile")
+    func unwantedBody() async throws {
+        try await TestCluster.withDatabase { database in
+            try await Deployment.with(database) { deployment in
+                let connection = try await RawConnection.open(port: deployment.port)
+                let reply = try await connection.executeThenClose { inbound, outbound in
+                    let head = "POST /webhook HTTP/1.1\r\nHost: a\r\nContent-Length: 9000000\r\n\r\n"
+                    try await outbound.write(ByteBuffer(string: head))
+                    for _ in 0..<25 {
+                        try await outbound.write(ByteBuffer(string: "a"))
+                        try await Task.sleep(for: .milliseconds(100))
+                    }
+                    outbound.finish()
+                    return await RawConnection.read(inbound)
+                }
+                #expect(RawConnection.statuses(in: reply) == [413])
+            }
+        }
+    }
+
+    @Test("on the admin port, too, a response to HEAD is its head alone")
+    func adminHead() async throws {
+        try await TestCluster.withDatabase { database in
+            try await Deployment.with(database) { deployment in
+                let heads = ["/health/live", "/health/ready", "/metrics", "/", "/other"].map {
+                    "HEAD \($0) HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+                }
+                let last = "GET /health/live HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"
+                let reply = try await RawConnection.exchange(heads.joined() + last, port: deployment.adminPort)
+                let parts = reply.split(separator: "\r\n\r\n")
+                #expect(parts.count == 7, "\(reply)")
+                #expect(parts.dropLast().allSatisfy { $0.hasPrefix("HTTP/1.1 ") })
+                #expect(parts.last == "live\n")
+            }
+        }
+    }
+
     @Test("2,000 connections that dawdle don't hold up a call")
     func slowConnections() async throws {
         OpenFiles.allowAsManyAsPossible()

@@ -57,7 +57,8 @@ enum RawConnection {
         try await self.exchange(Array(text.utf8), port: port)
     }
 
-    private static func read(_ inbound: NIOAsyncChannelInboundStream<ByteBuffer>) async -> String {
+    /// What comes until the other side closes.
+    static func read(_ inbound: NIOAsyncChannelInboundStream<ByteBuffer>) async -> String {
         var reply = ByteBuffer()
         do {
             for try await var part in inbound { reply.writeBuffer(&part) }
