@@ -11,13 +11,18 @@ import Darwin
 /// The id of an event: a UUIDv7 (RFC 9562, 5.7), made by the ingress before it enqueues.
 ///
 /// Also the handler's idempotency key: all attempts at one event have the same id.
-public struct EventID: Sendable, Hashable, LosslessStringConvertible {
+public struct EventID: Sendable, Hashable, Comparable, LosslessStringConvertible {
     package let high: UInt64
     package let low: UInt64
 
     package init(high: UInt64, low: UInt64) {
         self.high = high
         self.low = low
+    }
+
+    /// As the database orders them, which is by their age.
+    public static func < (left: EventID, right: EventID) -> Bool {
+        (left.high, left.low) < (right.high, right.low)
     }
 
     /// A new id: 48 bits of milliseconds, 12 bits of the fraction of a millisecond (RFC 9562, 6.2, method 3), the rest

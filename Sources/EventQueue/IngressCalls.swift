@@ -45,6 +45,8 @@ extension PostgresCall {
 
     static func abandon(_ events: [(id: EventID, as: Abandonment)]) -> PostgresCall {
         var arguments = PostgresArguments()
+        // In one order with workers that tell their outcomes.
+        let events = events.sorted { $0.id < $1.id }
         arguments.append(uuids: events.map(\.id.halves))
         arguments.append(events.map(\.as.state))
         arguments.append(events.map(\.as.rawValue))

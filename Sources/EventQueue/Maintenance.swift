@@ -40,8 +40,8 @@ struct Maintenance: Sendable {
                     // The whole queue, for what was committed late and lies below the mark.
                     place = 0
                 }
+                let start = ContinuousClock.now
                 do throws(PostgresError) {
-                    let start = ContinuousClock.now
                     if let emptied = try await self.recover(after: place, expiring: expires) {
                         emptiedPlaces.note(emptied, at: .now)
                         nextExpiry = .now + (.now - start) * 20
@@ -50,9 +50,15 @@ struct Maintenance: Sendable {
                         }
                     }
                 } catch {
-                    // After a crash of the database, places may be given out a second time.
-                    emptiedPlaces = EmptiedPlaces()
-                    self.logger.debug("housekeeping failed, will try again", metadata: ["error": "\(error)"])
+                    if error.isTimeout {
+                        // While an old snapshot is held the whole queue may be too much; the dead are found all the same.
+                        nextExpiry = .now + (.now - start) * 20
+                        self.logger.warning("housekeeping took too long", metadata: ["error": "\(error)"])
+                    } else {
+                        // After a crash of the database, places may be given out a second time.
+                        emptiedPlaces = EmptiedPlaces()
+                        self.logger.debug("housekeeping failed, will try again", metadata: ["error": "\(error)"])
+                    }
                 }
             } else {
                 lastTidy = nil

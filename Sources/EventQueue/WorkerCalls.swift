@@ -54,6 +54,8 @@ extension PostgresCall {
 
     static func answer(worker: Int32, _ outcomes: [WorkerTable.Told]) -> PostgresCall {
         let now = ContinuousClock.now
+        // Whoever ends several events at once locks them in one order.
+        let outcomes = outcomes.sorted { $0.claim.id < $1.claim.id }
         var arguments = PostgresArguments()
         arguments.append(worker)
         arguments.append(uuids: outcomes.map(\.claim.id.halves))
@@ -84,6 +86,7 @@ extension PostgresCall {
 
     static func release(worker: Int32, _ claims: [(id: EventID, place: Int64)]) -> PostgresCall {
         var arguments = PostgresArguments()
+        let claims = claims.sorted { $0.id < $1.id }
         arguments.append(worker)
         arguments.append(uuids: claims.map(\.id.halves))
         arguments.append(claims.map(\.place))

@@ -40,7 +40,8 @@ extension WorkerQueue {
     }
 
     private var isDone: Bool {
-        self.state.withLock { $0.isStopping && $0.table.isIdle && !$0.isTravelling } || Task.isCancelled
+        self.state.withLock { $0.isStopping && $0.table.isIdle && !$0.isTravelling && !$0.isAttending }
+            || Task.isCancelled
     }
 
     /// Returns when the queue is drained, or the task cancelled; also while the database is away.
@@ -120,7 +121,9 @@ extension WorkerQueue {
             state.table.connectionLost()
             state.table.callable(!self.connector.lacksSessions)
             state.shouldReconcile = true
+            state.isAttending = true
         }
+        defer { self.state.withLock { $0.isAttending = false } }
         // Once more when nothing can come any more from a server process that had not noticed the end of its connection.
         let again = Task(name: "reconcile again") {
             try? await Task.sleep(for: .seconds(5))
@@ -130,6 +133,8 @@ extension WorkerQueue {
         }
         defer { again.cancel() }
         var isListening = false
+        // Draining, its lanes hold no locks any more; what they were handed before is looked for once.
+        var looksBack = false
         // A new registration has other lanes, and may listen elsewhere.
         while connection.isOpen, !self.isDone, self.session.registration == registration {
             let granted = self.state.withLock { $0.table.takeGranted() }
@@ -137,13 +142,18 @@ extension WorkerQueue {
             if !granted.isEmpty { await onEvent(.claimed(granted, connection.thread)) }
             let (trip, isWanted, isDeaf) = self.state.withLock { state in
                 let trip = state.table.nextTrip()
+                if state.isStopping, trip.isEmpty, state.table.isIdle {
+                    state.shouldReconcile = state.shouldReconcile || !looksBack
+                    looksBack = true
+                    state.isAttending = state.shouldReconcile
+                }
                 state.isTravelling = !trip.isEmpty || state.shouldReconcile
                 return (trip, state.isTravelling, state.table.isDeaf)
             }
             if trip.leavesOutcomes { self.toTell.raise() }
             for id in self.takeCancelled() { await onEvent(.cancelled(id)) }
             guard isWanted else {
-                await self.signal.wait()
+                if !self.isDone { await self.signal.wait() }
                 continue
             }
             do throws(PostgresError) {

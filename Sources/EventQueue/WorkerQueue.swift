@@ -26,6 +26,8 @@ package final class WorkerQueue: Sendable {
         var isStopping = false
         /// A trip is under way, and what it brings not yet known.
         var isTravelling = false
+        /// There is a connection by whose locks others may hand the worker something.
+        var isAttending = false
         /// The worker's view of what it holds and the database's may have come apart.
         var shouldReconcile = true
 

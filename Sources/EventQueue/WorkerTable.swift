@@ -86,6 +86,8 @@ struct WorkerTable: Sendable {
     mutating func takeGranted() -> [Claim] {
         var taken: [Claim] = []
         for claim in self.grants {
+            // Given back as unknown, and claimed anew, before its notification came.
+            if let claimedSince = self.held[claim.id], claimedSince.place >= claim.place { continue }
             if self.lanes[claim.lane].granted() {
                 self.held[claim.id] = claim
                 taken.append(claim)

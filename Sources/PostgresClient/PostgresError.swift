@@ -70,6 +70,9 @@ package struct PostgresError: Error, Sendable, CustomStringConvertible, CustomDe
         self.isConnectionFailure || ["40001", "40P01", "55P03", "57014"].contains(self.sqlState)
     }
 
+    /// The server has ended the statement, which took longer than one may.
+    package var isTimeout: Bool { self.sqlState == "57014" }
+
     /// The server does nothing of the kind for now, whatever connection asks.
     ///
     /// By class of SQLSTATE: 53 out of resources (a full disk), 57P0x shutdown, 58 errors of the system beneath, 25006

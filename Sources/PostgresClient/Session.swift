@@ -58,8 +58,13 @@ final class Session {
         self.forwardNotices()
         if !configuration.isPooled {
             let timeout = configuration.statementTimeout.wholeMilliseconds
+            // The server, too, notices a peer that has silently gone: until then its locks would stay.
             try self.run(
-                script: "set statement_timeout = \(timeout); set idle_in_transaction_session_timeout = \(timeout)",
+                script: """
+                    set statement_timeout = \(timeout); set idle_in_transaction_session_timeout = \(timeout);
+                    set tcp_keepalives_idle = 5; set tcp_keepalives_interval = 2; set tcp_keepalives_count = 3;
+                    set tcp_user_timeout = 10000
+                    """,
                 until: .now + configuration.statementTimeout
             )
         }

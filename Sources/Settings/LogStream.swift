@@ -37,7 +37,8 @@ struct LogStream: TextOutputStream, Sendable {
     static func escaped(_ line: String) -> String {
         let scalars = line.unicodeScalars.dropLast()
         guard scalars.contains(where: { $0.properties.generalCategory == .control }) else { return line }
-        return scalars.map { $0.properties.generalCategory == .control ? $0.escaped(asASCII: true) : String($0) }.joined()
-            + "\n"
+        return scalars.map { scalar in
+            scalar.properties.generalCategory == .control ? scalar.escaped(asASCII: true) : String(scalar)
+        }.joined() + "\n"
     }
 }

@@ -76,7 +76,7 @@ struct HostTests {
         }
     }
 
-    @Test("a standby is told from the primary; when it stops and is asked for, answers would wait for ever")
+    @Test("a standby is told from the primary; when it stops and is asked for, answers wait")
     func standby() async throws {
         try await TestCluster.withCluster { cluster, database in
             let directory = "/tmp/rejoinder-tests-\(UInt32.random(in: 0...UInt32.max))"
@@ -97,7 +97,7 @@ struct HostTests {
             }
             let gone = try await database.finding("synchronous standbys")
             #expect(gone.verdict == .broken)
-            #expect(gone.summary == "synchronous_standby_names asks for 1, 0 is there: answers wait for ever")
+            #expect(gone.summary == "synchronous_standby_names asks for 1, 0 is there: each answer waits for 8 s")
             try await database.query("alter system reset synchronous_standby_names")
             try await database.query("select pg_reload_conf()::text")
         }

@@ -151,13 +151,6 @@ struct GrantTests {
     }
 }
 
-extension PostgresConnection {
-    /// These nodes have been called before.
-    fileprivate func known(_ nodes: String...) throws {
-        for node in nodes { try self.query("insert into rejoinder.node (name) values ('\(node)')") }
-    }
-}
-
 extension Sleeper {
     /// What it is handed; nil where it is told something else.
     fileprivate func grant() async throws -> QueueNotification.Grant? {

@@ -35,6 +35,40 @@ struct LeavingTests {
         }
     }
 
+    @Test("what it is handed while it leaves goes to another, as if it had never been handed out")
+    func handedMeanwhile() async throws {
+        try await TestCluster.withDatabase { database in
+            let ingress = try await database.connect()
+            let process = try await ingress.register(.ingress).process
+            try await ingress.known("node")
+            let worker = RunningWorker(database, [.sample(["node"])]) { .answered($0.payload) }
+            try await eventually("it is idle, and handed an event") {
+                try await ingress.query("begin")
+                do {
+                    try await ingress.enqueue([.sample()], ingress: process)
+                    return true
+                } catch {
+                    // Handed to nobody, it commits for itself, which it can't here.
+                    try await ingress.query("rollback")
+                    return false
+                }
+            }
+            let handed = try await ingress.query("select (worker is not null)::text, attempt::text from rejoinder.live")
+            #expect(handed == [["true", "1"]])
+            let stopped = Task { await worker.stop() }
+            try await eventually("it waits for what it may be handed") {
+                try await database.query(
+                    "select from pg_locks where classid = rejoinder.lock_class('eager') and not granted"
+                ).count == 1
+            }
+            try await ingress.query("commit")
+            await stopped.value
+            let rows = try await ingress.events("state", "attempt")
+            #expect(rows == [["queued", "0"]])
+            #expect(worker.recorder.warningsOfServer == [])
+        }
+    }
+
     @Test("one that vanishes in the middle is replaced by another, which runs its events again")
     func vanished() async throws {
         try await Rig.run { rig in

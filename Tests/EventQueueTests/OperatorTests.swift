@@ -68,6 +68,30 @@ struct OperatorTests {
         }
     }
 
+    @Test("a transaction that an operator leaves open is ended, and what it changed is let go")
+    func leftOpen() async throws {
+        try await TestCluster.withDatabase { database in
+            let psql = try await database.connect()
+            for timeout in ["0", "1min"] {
+                try await psql.query("set idle_in_transaction_session_timeout = '\(timeout)'")
+                try await psql.query("begin")
+                try await psql.query("select rejoinder.pause('node')")
+                #expect(try await psql.query("show idle_in_transaction_session_timeout") == [["5s"]])
+                #expect(try await psql.query("show synchronous_commit") == [["local"]])
+                try await psql.query("rollback")
+                #expect(try await psql.query("show idle_in_transaction_session_timeout") == [[timeout]])
+            }
+            let (ends, ended) = AsyncStream.makeStream(of: Void.self)
+            await psql.watch(onNotification: { _ in }, onClose: { _ in ended.finish() })
+            try await psql.query("begin")
+            try await psql.query("select rejoinder.pause('node')")
+            for await _ in ends {}
+            let other = try await database.connect()
+            #expect(try await other.query("select rejoinder.pause('node')") == [["paused"]])
+            #expect(try await other.query("select count(*)::text from rejoinder.audit") == [["1"]])
+        }
+    }
+
     @Test("retry queues an ended event again with all its attempts and a new deadline, and wakes a worker")
     func retry() async throws {
         try await self.withEvents { scene in
@@ -151,7 +175,7 @@ struct OperatorTests {
             if action == "retry" { try await scene.psql.query("select rejoinder.cancel('\(scene.queued)')::text") }
             try await scene.psql.run(script: "begin", timeout: .seconds(5))
             try await scene.psql.query("select rejoinder.\(action)('\(scene.queued)')::text")
-            #expect(try await scene.psql.query("show synchronous_commit") == [["on"]])
+            #expect(try await scene.psql.query("show synchronous_commit") == [["local"]])
             try await scene.psql.run(script: "rollback", timeout: .seconds(5))
         }
     }

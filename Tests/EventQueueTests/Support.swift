@@ -224,6 +224,11 @@ extension PostgresConnection {
         return try #require(rows.first?.first?.flatMap { Int($0) })
     }
 
+    /// These nodes have been called before.
+    func known(_ nodes: String...) throws {
+        for node in nodes { try self.query("insert into rejoinder.node (name) values ('\(node)')") }
+    }
+
     /// Listens on the channel of a process.
     func notifications(of process: Int32) throws(PostgresError) -> Mailbox<String> {
         let mailbox = Mailbox<String>()

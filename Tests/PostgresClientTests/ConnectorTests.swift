@@ -159,6 +159,19 @@ struct ConnectorTests {
     }
     #endif
 
+    @Test("the server, too, looks whether its client is still there")
+    func keepAlives() async throws {
+        try await TestCluster.withCluster { cluster, _ in
+            let url = try cluster.connectionString(over: .tcp)
+            let configuration = PostgresConfiguration(connectionString: url, applicationName: "tests")
+            let connection = try await PostgresConnector(configuration, logger: .silent).connect()
+            let names = ["keepalives_idle", "keepalives_interval", "keepalives_count", "user_timeout"]
+            let columns = names.map { "current_setting('tcp_\($0)')" }.joined(separator: ", ")
+            #expect(try await connection.query("select \(columns)") == [["5", "2", "3", "10000"]])
+            await connection.close()
+        }
+    }
+
     @Test("it counts the connections that were lost, not those that were closed")
     func lost() async throws {
         try await TestCluster.withDatabase(migrated: false) { database in

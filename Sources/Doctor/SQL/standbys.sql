@@ -1,4 +1,4 @@
--- Every durable commit waits for as many standbys as synchronous_standby_names asks for: with too few, for ever.
+-- Every durable commit waits for as many standbys as synchronous_standby_names asks for: with too few, until a time limit cuts the wait short.
 with setting as (
     select current_setting('synchronous_standby_names') as names, pg_has_role('pg_read_all_stats', 'usage') as may_look
 ), needed as (
@@ -16,7 +16,7 @@ select case
            when s.names = '' then 'none is asked for: after a failover, the last answers may be unknown'
            when not s.may_look then 'needs pg_monitor'
            when l.standbys < n.standbys then format(
-               'synchronous_standby_names asks for %s, %s is there: answers wait for ever', n.standbys, l.standbys
+               'synchronous_standby_names asks for %s, %s is there: each answer waits for 8 s', n.standbys, l.standbys
            )
            else format('%s of %s that are asked for follow', l.standbys, n.standbys)
        end,

@@ -169,15 +169,16 @@ begin
 end $$;
 
 -- A lane's attention, as session locks: 'eager' before it claims, 'idle' before its last look, 'full' when it has no slot
--- left, stops, or is spare. To be called on the session that claims, which notes what it holds as a setting: to unlock what is
--- not held would leave a warning in the server's log. (Where a transaction fails the setting is undone and the lock stays: the
--- worker connects again.)
+-- left, stops, or is spare. Whoever has found it idle and is about to hand it something is waited for, when it is idle no more:
+-- idle_lane() keeps the "eager" lock until that has committed. To be called on the session that claims, which notes what it
+-- holds as a setting: to unlock what is not held would leave a warning in the server's log. (Where a transaction fails the setting
+-- is undone and the lock stays: the worker connects again.)
 create function rejoinder.attend(lane integer, attention text) returns void
 language plpgsql
 as $$
 declare
     setting constant text := 'rejoinder.lane_' || lane;
-    held constant text := coalesce(nullif(current_setting(setting, true), ''), 'full');
+    held text := coalesce(nullif(current_setting(setting, true), ''), 'full');
 begin
     if attention = held then
         return;
@@ -188,7 +189,11 @@ begin
     when 'idle' then
         perform pg_advisory_lock(rejoinder.lock_class('idle'), lane);
     when 'full' then
-        null;
+        if held = 'idle' then
+            perform pg_advisory_lock(rejoinder.lock_class('eager'), lane);
+            perform pg_advisory_unlock(rejoinder.lock_class('idle'), lane);
+            held := 'eager';
+        end if;
     end case;
     case held
     when 'eager' then

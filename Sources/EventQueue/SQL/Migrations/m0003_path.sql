@@ -573,7 +573,7 @@ end $$;
 
 -- Ends events that nobody waits for any more ('cancelled': the caller has gone; 'expired': its deadline passed). A worker
 -- that runs one of them is told, so that it can cancel the handler, and forgets it: were the end of what may run once lost in a
--- crash of the database, it would be given back, and start again.
+-- crash of the database, it would be given back, and start again. That waits for no standby: see note().
 create function rejoinder.abandon(ids uuid[], states rejoinder.state[], codes text[]) returns table (id uuid)
 language plpgsql
 set enable_seqscan = off
@@ -586,9 +586,16 @@ as $$
 declare
     ended record;
 begin
-    perform rejoinder.commit_durably(exists (
-        select from rejoinder.live as l where l.id = any (ids) and l.at_most_once and l.worker is not null
-    ));
+    perform set_config(
+        'synchronous_commit',
+        case
+            when exists (
+                select from rejoinder.live as l where l.id = any (ids) and l.at_most_once and l.worker is not null
+            ) then 'local'
+            else 'off'
+        end,
+        true
+    );
     for ended in select f.id, f.worker from rejoinder.finish(ids, states, codes) as f loop
         id := ended.id;
         if ended.worker is not null then

@@ -1,6 +1,9 @@
 -- What an operator does, from psql or by a client. These return the new state, or say why not, and leave a row in "audit".
 
 -- Who does it is what the client says ("rejoinder.actor", "rejoinder.via"); the login can't be feigned.
+-- What an operator has changed is locked until the end of the transaction, and workers and ingresses wait for it: one that is left
+-- open is ended by the server after 5 s. And the commit notifies, under a lock of the whole cluster: it waits for the disk, but
+-- for no standby, which may be gone.
 create function rejoinder.note(action text, target text, detail jsonb default '{}') returns void
 language plpgsql as $$
 declare
@@ -8,6 +11,10 @@ declare
     actor constant text := coalesce(nullif(current_setting('rejoinder.actor', true), ''), login);
     via constant text := coalesce(nullif(current_setting('rejoinder.via', true), ''), 'psql');
 begin
+    perform set_config('idle_in_transaction_session_timeout', '5s', true);
+    if current_setting('synchronous_commit') <> 'off' then
+        perform set_config('synchronous_commit', 'local', true);
+    end if;
     insert into rejoinder.audit (actor, via, action, target, detail)
     values (
         actor, via, note.action, note.target,
