@@ -27,10 +27,12 @@ struct Maintenance: Sendable {
         var vacuum = VacuumPace()
         var mayVacuum = false
         var nextExpiry = ContinuousClock.now
+        var nextFullLook = ContinuousClock.now
         while !Task.isCancelled {
             if isWanted() {
                 let now = ContinuousClock.now
                 let expires = now >= nextExpiry
+                var looksAtAll = false
                 // What was committed later than 3 s after it was given its place is found once a minute.
                 var place = emptiedPlaces.place(asOf: now - .seconds(3))
                 if lastTidy.map({ now - $0 >= .seconds(60) }) ?? true {
@@ -38,7 +40,8 @@ struct Maintenance: Sendable {
                     mayVacuum = await self.mayVacuum()
                     lastTidy = now
                     // The whole queue, for what was committed late and lies below the mark.
-                    place = 0
+                    looksAtAll = now >= nextFullLook
+                    if looksAtAll { place = 0 }
                 }
                 let start = ContinuousClock.now
                 do throws(PostgresError) {
@@ -50,15 +53,19 @@ struct Maintenance: Sendable {
                         }
                     }
                 } catch {
-                    if error.isTimeout {
-                        // While an old snapshot is held the whole queue may be too much; the dead are found all the same.
-                        nextExpiry = .now + (.now - start) * 20
+                    if error.isTimeout, expires {
+                        // While an old snapshot is held it may all be too much; the dead are found without.
+                        if looksAtAll {
+                            nextFullLook = .now + .seconds(600)
+                        } else {
+                            nextExpiry = .now + (.now - start) * 20
+                        }
                         self.logger.warning("housekeeping took too long", metadata: ["error": "\(error)"])
                     } else {
-                        // After a crash of the database, places may be given out a second time.
-                        emptiedPlaces = EmptiedPlaces()
                         self.logger.debug("housekeeping failed, will try again", metadata: ["error": "\(error)"])
                     }
+                    // It may have crashed, unless it says itself what is wrong: places may be given out a second time.
+                    if !error.isStatementTimeout { emptiedPlaces = EmptiedPlaces() }
                 }
             } else {
                 lastTidy = nil

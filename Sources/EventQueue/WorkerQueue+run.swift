@@ -209,6 +209,7 @@ extension WorkerQueue {
         }
         guard !unknown.isEmpty else { return cancelled }
         self.logger.info("gave back claims that had got lost", metadata: ["events": "\(unknown.count)"])
+        self.state.withLock { $0.table.gaveBack(places: unknown.map(\.place)) }
         try connection.execute(.release(worker: worker, unknown))
         // They may be for a lane here, which the database won't wake on its own worker's behalf.
         self.state.withLock { $0.table.woken() }

@@ -46,6 +46,8 @@ struct WorkerTable: Sendable {
     private var releases: [Claim] = []
     /// Claims that came with a notification, and that no lane has made room for yet.
     private var grants: [Claim] = []
+    /// The places of what the database held for this worker, and was given back as unknown: their notification may still come.
+    private var givenBack: Set<Int64> = []
     private var teller = Teller.away
     /// The lanes that look again some time, for what a limit held back.
     private var looking: Set<Int> = []
@@ -77,6 +79,9 @@ struct WorkerTable: Sendable {
         for claim in claims { self.held[claim.id] = claim }
     }
 
+    /// What the database held for this worker, who knew nothing of it, goes to others.
+    mutating func gaveBack(places: [Int64]) { self.givenBack = Set(places) }
+
     /// An event was claimed for a lane as it was enqueued.
     mutating func granted(_ claim: Claim) { self.grants.append(claim) }
 
@@ -86,8 +91,7 @@ struct WorkerTable: Sendable {
     mutating func takeGranted() -> [Claim] {
         var taken: [Claim] = []
         for claim in self.grants {
-            // Given back as unknown, and claimed anew, before its notification came.
-            if let claimedSince = self.held[claim.id], claimedSince.place >= claim.place { continue }
+            if self.givenBack.contains(claim.place) { continue }
             if self.lanes[claim.lane].granted() {
                 self.held[claim.id] = claim
                 taken.append(claim)

@@ -71,7 +71,10 @@ package struct PostgresError: Error, Sendable, CustomStringConvertible, CustomDe
     }
 
     /// The server has ended the statement, which took longer than one may.
-    package var isTimeout: Bool { self.sqlState == "57014" }
+    package var isStatementTimeout: Bool { self.sqlState == "57014" }
+
+    /// The statement took longer than one may, by the server's clock or by ours.
+    package var isTimeout: Bool { self.code == .timedOut || self.isStatementTimeout }
 
     /// The server does nothing of the kind for now, whatever connection asks.
     ///

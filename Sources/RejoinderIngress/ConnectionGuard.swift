@@ -240,7 +240,6 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
     ///
     /// All of it within the time that a body may take.
     private func closeGently(_ context: ChannelHandlerContext) {
-        self.stopTimer()
         self.machine.isClosing = true
         let end = context.eventLoop.now + self.limits.bodyTimeout
         self.close(context, at: end)

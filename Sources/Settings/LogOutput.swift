@@ -11,15 +11,16 @@ import Darwin
 /// A descriptor for lines that must be written and hold nobody up: whoever reads a program's log may stall, and an ingress
 /// answers its calls on the thread that logs them.
 ///
-/// A line that finds no room waits for 50 ms; those behind it are left out at once, and counted, until there is room again. A
-/// line is one `write`, so that those of several processes on one pipe don't mix, unless it is over 4 kB.
+/// A line that finds no room waits for 50 ms, one a second at most; it is written when there is room and another comes. Those
+/// between are left out at once, and counted. A line is one `write`, so that those of several processes on one pipe don't mix,
+/// unless it is over 4 kB.
 final class LogOutput: Sendable {
     private struct State {
         /// What found no room: of one line, or of it and the notice before it.
         var rest: ArraySlice<UInt8> = []
         /// Lines since then.
         var leftOut = 0
-        var isStalled = false
+        var mayWaitFrom = ContinuousClock.now
     }
 
     /// In milliseconds.
@@ -53,8 +54,7 @@ final class LogOutput: Sendable {
     /// As much as there is room for.
     private func writeRest(_ state: inout State) {
         while !state.rest.isEmpty {
-            state.isStalled = !self.hasRoom(within: state.isStalled ? 0 : Self.patience)
-            guard !state.isStalled else { return }
+            guard self.hasRoom(within: 0) || self.waits(&state) else { return }
             let count = state.rest.prefix(Self.mostAtOnce).withUnsafeBytes { self.writeOnce($0) }
             if count > 0 {
                 state.rest = state.rest.dropFirst(count)
@@ -62,6 +62,12 @@ final class LogOutput: Sendable {
                 state.rest = []  // Nobody is left to tell.
             }
         }
+    }
+
+    private func waits(_ state: inout State) -> Bool {
+        guard .now >= state.mayWaitFrom else { return false }
+        defer { state.mayWaitFrom = .now + .seconds(1) }
+        return self.hasRoom(within: Self.patience)
     }
 
     /// True also where writing would fail.

@@ -58,7 +58,11 @@ struct LeavingTests {
             let stopped = Task { await worker.stop() }
             try await eventually("it waits for what it may be handed") {
                 try await database.query(
-                    "select from pg_locks where classid = rejoinder.lock_class('eager') and not granted"
+                    """
+                    select from pg_locks as l
+                      join pg_database as d on d.oid = l.database and d.datname = current_database()
+                     where l.classid = rejoinder.lock_class('eager') and not l.granted
+                    """
                 ).count == 1
             }
             try await ingress.query("commit")

@@ -72,12 +72,11 @@ struct OperatorTests {
     func leftOpen() async throws {
         try await TestCluster.withDatabase { database in
             let psql = try await database.connect()
-            for timeout in ["0", "1min"] {
+            for (timeout, expected) in [("0", "5s"), ("1min", "5s"), ("2s", "2s"), ("0", "5s")] {
                 try await psql.query("set idle_in_transaction_session_timeout = '\(timeout)'")
                 try await psql.query("begin")
                 try await psql.query("select rejoinder.pause('node')")
-                #expect(try await psql.query("show idle_in_transaction_session_timeout") == [["5s"]])
-                #expect(try await psql.query("show synchronous_commit") == [["local"]])
+                #expect(try await psql.query("show idle_in_transaction_session_timeout") == [[expected]])
                 try await psql.query("rollback")
                 #expect(try await psql.query("show idle_in_transaction_session_timeout") == [[timeout]])
             }
@@ -175,7 +174,7 @@ struct OperatorTests {
             if action == "retry" { try await scene.psql.query("select rejoinder.cancel('\(scene.queued)')::text") }
             try await scene.psql.run(script: "begin", timeout: .seconds(5))
             try await scene.psql.query("select rejoinder.\(action)('\(scene.queued)')::text")
-            #expect(try await scene.psql.query("show synchronous_commit") == [["local"]])
+            #expect(try await scene.psql.query("show synchronous_commit") == [["on"]])
             try await scene.psql.run(script: "rollback", timeout: .seconds(5))
         }
     }

@@ -192,6 +192,17 @@ struct WorkerTableTests {
         #expect(table.nextTrip().releases.map(\.place) == [2])
     }
 
+    @Test("what was given back as unknown is not run when its notification comes")
+    func lateGrant() {
+        var table = self.table(slots: 2)
+        table.gaveBack(places: [1])
+        for place in [1, 2] as [Int64] { table.granted(Claim.sample(place: place)) }
+        let taken = table.takeGranted()
+        #expect(taken.map(\.place) == [2])
+        #expect(table.lanes[0].busy == 1)
+        #expect(table.nextTrip().releases.isEmpty)
+    }
+
     @Test("a worker that drains gives back what is claimed for it meanwhile")
     func grantWhileDraining() {
         var table = self.table(slots: 2)

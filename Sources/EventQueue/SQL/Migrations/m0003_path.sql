@@ -336,6 +336,11 @@ begin
     if 'retry' = any (outcomes) then
         -- So that the transaction has an id before it is given a place, which claim() relies on.
         perform pg_current_xact_id();
+        -- All in one order, though they are changed in two steps: else this and abandon() could lock each other out.
+        perform from (select unnest(ids) as id) as o
+           join rejoinder.live as l on l.id = any (array[o.id])
+          where l.worker = store.worker
+            for update of l;
         lost := array(select p.id from rejoinder.process as p where p.role = 'ingress' and p.stopped_at is not null);
         with queued as (
             update rejoinder.live as l
@@ -573,7 +578,7 @@ end $$;
 
 -- Ends events that nobody waits for any more ('cancelled': the caller has gone; 'expired': its deadline passed). A worker
 -- that runs one of them is told, so that it can cancel the handler, and forgets it: were the end of what may run once lost in a
--- crash of the database, it would be given back, and start again. That waits for no standby: see note().
+-- crash of the database, it would be given back, and start again.
 create function rejoinder.abandon(ids uuid[], states rejoinder.state[], codes text[]) returns table (id uuid)
 language plpgsql
 set enable_seqscan = off
@@ -586,16 +591,9 @@ as $$
 declare
     ended record;
 begin
-    perform set_config(
-        'synchronous_commit',
-        case
-            when exists (
-                select from rejoinder.live as l where l.id = any (ids) and l.at_most_once and l.worker is not null
-            ) then 'local'
-            else 'off'
-        end,
-        true
-    );
+    perform rejoinder.commit_durably(exists (
+        select from rejoinder.live as l where l.id = any (ids) and l.at_most_once and l.worker is not null
+    ));
     for ended in select f.id, f.worker from rejoinder.finish(ids, states, codes) as f loop
         id := ended.id;
         if ended.worker is not null then

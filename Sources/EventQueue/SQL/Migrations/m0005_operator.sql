@@ -2,8 +2,7 @@
 
 -- Who does it is what the client says ("rejoinder.actor", "rejoinder.via"); the login can't be feigned.
 -- What an operator has changed is locked until the end of the transaction, and workers and ingresses wait for it: one that is left
--- open is ended by the server after 5 s. And the commit notifies, under a lock of the whole cluster: it waits for the disk, but
--- for no standby, which may be gone.
+-- open is ended by the server after 5 s, with its session.
 create function rejoinder.note(action text, target text, detail jsonb default '{}') returns void
 language plpgsql as $$
 declare
@@ -11,9 +10,8 @@ declare
     actor constant text := coalesce(nullif(current_setting('rejoinder.actor', true), ''), login);
     via constant text := coalesce(nullif(current_setting('rejoinder.via', true), ''), 'psql');
 begin
-    perform set_config('idle_in_transaction_session_timeout', '5s', true);
-    if current_setting('synchronous_commit') <> 'off' then
-        perform set_config('synchronous_commit', 'local', true);
+    if current_setting('idle_in_transaction_session_timeout')::interval not between interval '1 ms' and interval '5 s' then
+        perform set_config('idle_in_transaction_session_timeout', '5s', true);
     end if;
     insert into rejoinder.audit (actor, via, action, target, detail)
     values (
