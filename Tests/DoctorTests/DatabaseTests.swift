@@ -258,7 +258,7 @@ struct DatabaseTests {
             #expect(unserved.summary.contains("no worker serves node 'price'"))
             // Its caller has gone, with 503: such a call is not in the queue for long.
             try await database.query(
-                "select id::text from rejoinder.abandon(array(select id from rejoinder.live), '{cancelled}', '{no_worker}')"
+                "select abandoned::text from rejoinder.abandon(array(select id from rejoinder.live), '{cancelled}', '{no_worker}')"
             )
             #expect(try await database.query("select count(*)::text from rejoinder.live") == [["0"]])
             let ended = try await database.finding("workers")

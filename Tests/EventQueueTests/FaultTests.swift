@@ -199,7 +199,9 @@ struct FaultTests {
                 let ingress = try #require(rig.ingress.session.registration?.process)
                 let events = (0..<5).map { NewEvent.sample(text: "\($0)") }
                 // Judged by its heartbeat alone, so that a slow machine has the time for a new connection.
-                try await rig.database.query("update rejoinder.process set has_session = false where id = \(process)")
+                try await rig.database.query(
+                    "update rejoinder.process set has_session = false, holds_lock = false where id = \(process)"
+                )
                 // As if it had claimed them, and the connection broke before it heard of it.
                 for event in events {
                     try await rig.database.query(

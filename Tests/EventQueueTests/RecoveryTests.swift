@@ -15,6 +15,7 @@ struct RecoveryTests {
     }
 
     private struct Scene {
+        let database: TestDatabase
         let recoverer: PostgresConnection
         let ingress: (connection: PostgresConnection, process: Int32)
         let worker: (connection: PostgresConnection, process: Int32)
@@ -23,6 +24,7 @@ struct RecoveryTests {
         let told: Mailbox<String>
 
         init(_ database: TestDatabase, _ lane: LaneOptions) async throws {
+            self.database = database
             self.recoverer = try await database.connect()
             let ingress = try await database.connect()
             self.ingress = (ingress, try await ingress.register(.ingress).process)
@@ -46,6 +48,18 @@ struct RecoveryTests {
                  where p.id = \(id)
                 """
             return try #require(try await self.recoverer.query(sql).first)
+        }
+
+        /// How many sessions hold the process's lock.
+        func holders(of process: Int32) async throws -> Int {
+            try await self.recoverer.query(
+                """
+                select 1
+                  from pg_locks
+                 where locktype = 'advisory' and classid = rejoinder.lock_class('alive') and objid = \(process)
+                   and database = (select oid from pg_database where datname = current_database())
+                """
+            ).count
         }
 
         /// The last that was heard of any process was so many seconds ago.
@@ -109,6 +123,28 @@ struct RecoveryTests {
 
             #expect(try await scene.recover(scene.worker.process, missing: 10) == [0, 0, 0])
             #expect(try await scene.process(scene.worker.process) == ["true", "true", "0"])
+        }
+    }
+
+    @Test("one whose earlier session still has its lock lives by its heartbeat, until it has that itself")
+    func earlierSession() async throws {
+        try await self.withWorker { scene in
+            let process = scene.worker.process
+            let later = try await scene.database.connect()
+            let taken = try await later.register(.worker, [.sample()], as: process)
+            #expect(taken.process == process)
+            #expect(try await scene.recover() == [0, 0, 0])
+            await scene.worker.connection.close()
+            try await eventually("the earlier session has ended") { try await scene.holders(of: process) == 0 }
+            #expect(try await scene.recover(process, missing: 10) == [0, 0, 0])
+            #expect(try await scene.event() == ["running", "1", nil])
+            // A silence counts all the same.
+            #expect(try await later.heartbeat(process).live)
+            #expect(try await scene.holders(of: process) == 1)
+
+            await later.close()
+            try await scene.recoverUntilMissing(process)
+            #expect(try await scene.recover(process, missing: 0.5) == [1, 0, 0])
         }
     }
 
@@ -511,11 +547,37 @@ struct RecoveryTests {
             let told = try await scene.worker.connection.notifications(of: scene.worker.process)
             let queued = try await scene.ingress.connection.enqueue([.sample()], ingress: scene.ingress.process)
             let ids = [scene.claim.id] + queued + [EventID()]
-            let ended = try await scene.recoverer.execute(.abandon(ids.map { ($0, reason) }))
-            #expect(Set((0..<ended.count).map { EventID(ended.uuid($0, 0)) }) == Set([scene.claim.id] + queued))
+            #expect(try await scene.recoverer.abandon(ids.map { ($0, reason) }) == Set([scene.claim.id] + queued))
             #expect(try await scene.recoverer.events("state", "code") == [[state, code], [state, code]])
             #expect(try await told.next() == "cancel \(scene.claim.id)")
-            #expect(try await scene.recoverer.execute(.abandon(ids.map { ($0, reason) })).count == 0)
+            #expect(try await scene.recoverer.abandon(ids.map { ($0, reason) }) == [])
+        }
+    }
+
+    @Test("while a standby is missing, the end of what may run once waits for it, and keeps nobody from notifying")
+    func missingStandby() async throws {
+        try await TestCluster.withCluster { _, database in
+            let lane = LaneOptions.sample(atMostOnce: true)
+            let scene = try await Scene(database, lane)
+            let told = try await scene.worker.connection.notifications(of: scene.worker.process)
+            let administrator = try await database.connect()
+            func wait(for standby: String) async throws {
+                try await administrator.query("alter system set synchronous_standby_names = '\(standby)'")
+                try await administrator.query("select pg_reload_conf()::text")
+                try await eventually("the setting is there") {
+                    try await administrator.query("show synchronous_standby_names") == [[standby]]
+                }
+            }
+            try await wait(for: "missing")
+            async let abandoned = scene.ingress.connection.abandon([(scene.claim.id, .hungUp)])
+            try await eventually("it waits for the standby") {
+                try await administrator.query("select 1 from pg_stat_activity where wait_event = 'SyncRep'").count == 1
+            }
+            try await scene.recoverer.query("select pg_notify('rejoinder_\(scene.ingress.process)', 'anything')::text")
+            #expect(try await scene.told.next() == "anything")
+            try await wait(for: "")
+            #expect(try await abandoned == [scene.claim.id])
+            #expect(try await told.next() == "cancel \(scene.claim.id)")
         }
     }
 

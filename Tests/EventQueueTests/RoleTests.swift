@@ -11,7 +11,9 @@ struct RoleTests {
     private static let calls: [(sql: String, roles: Set<QueueRole>)] = [
         ("select rejoinder.enqueue(1, '{}', '{}', '{}', '{}', '{}')::text", [.ingress]),
         ("select id::text from rejoinder.results('{}')", [.ingress]),
-        ("select id::text from rejoinder.abandon('{}', '{}', '{}')", [.ingress]),
+        ("select abandoned::text from rejoinder.abandon('{}', '{}', '{}')", [.ingress]),
+        ("call rejoinder.abandon_and_tell('{}', '{}', '{}')", [.ingress]),
+        ("select rejoinder.call_off('{}', '{}')::text", [.ingress]),
         ("select rejoinder.unserved('{}')::text", [.ingress]),
         ("select rejoinder.glance()::text", [.ingress]),
         ("select node from rejoinder.minutes(now(), now())", [.ingress]),
@@ -163,7 +165,7 @@ struct RoleTests {
             #expect(try await worker.execute(.held(worker: registered.process)).count == 2)
             #expect(try await worker.release(registered.process, [claims[1]]) == 1)
             #expect(try await worker.execute(.passOn(lane: registered.lanes[0], after: 0)).count == 1)
-            #expect(try await ingress.execute(.abandon([(ids[0], .hungUp)])).count == 1)
+            #expect(try await ingress.abandon([(ids[0], .hungUp)]) == [ids[0]])
             #expect(try await wakes.next { $0.hasPrefix("cancel") ? $0 : nil } == "cancel \(ids[0])")
             #expect(try await ingress.execute(.results(ids)).count == 1)
 
@@ -231,7 +233,7 @@ struct RoleTests {
             )
             #expect(
                 asCaller.flatMap(\.self) == [
-                    "advice", "answer_and_settle", "channel", "enqueue_and_wake", "id_at",
+                    "abandon_and_tell", "advice", "answer_and_settle", "channel", "enqueue_and_wake", "id_at",
                 ]
             )
         }

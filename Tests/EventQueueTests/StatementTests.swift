@@ -8,7 +8,6 @@ import Testing
 struct StatementTests {
     /// What the Swift code sends to each statement and reads from it.
     private static let signatures: [String: (parameters: String, columns: String)] = [
-        "abandon": ("{uuid[],text[],text[]}", "uuid"),
         "answer_by_hand": ("{text,text,text,text,boolean}", "text"),
         "attend": ("{integer,text}", "void"),
         "audit": ("{bigint}", "bigint,text,text,text,text,text,jsonb"),
@@ -121,12 +120,13 @@ struct StatementTests {
     }
 
     /// SQL's own `prepare` takes no call of a procedure.
-    private static let procedures: Set = ["answer", "enqueue"]
+    private static let procedures: Set = ["abandon", "answer", "enqueue"]
 
     @Test("the procedures take what is sent, and return what is read")
     func procedures() async throws {
         try await TestCluster.withDatabase { database in
             let connection = try await database.connect()
+            #expect(try await connection.execute(.abandon([])).uuids(0, 0).isEmpty)
             let answered = try await connection.execute(.answer(worker: 1, []))
             try await connection.execute(.enqueue([], ingress: 1))
             #expect((0..<answered.columns).map { answered.name(ofColumn: $0) } == ["accepted", "states", "waited"])
@@ -134,12 +134,13 @@ struct StatementTests {
                 """
                 select name, parameter_types::text
                   from pg_prepared_statements
-                 where name in ('answer', 'enqueue')
+                 where name in ('abandon', 'answer', 'enqueue')
                  order by name
                 """
             )
             #expect(
                 prepared == [
+                    ["abandon", "{uuid[],text[],text[]}"],
                     ["answer", "{integer,uuid[],bigint[],text[],json[],text[],text[],integer[],integer[]}"],
                     ["enqueue", "{integer,uuid[],text[],text[],integer[],json[],integer[],text[]}"],
                 ]

@@ -191,6 +191,11 @@ extension PostgresConnection {
         try self.execute(.release(worker: worker, claims.map { ($0.id, $0.place) })).integer(0, 0)
     }
 
+    /// - Returns: what was live until now.
+    func abandon(_ events: [(id: EventID, as: Abandonment)]) throws(PostgresError) -> Set<EventID> {
+        Set(try self.execute(.abandon(events)).uuids(0, 0).map { EventID($0) })
+    }
+
     func wake(_ nodes: [String]) throws(PostgresError) -> Int32 { try self.execute(.wake(nodes)).integer(0, 0) }
 
     func recover(after place: Int64 = 0) throws(PostgresError) -> [Int32] {

@@ -91,6 +91,27 @@ struct WakeTests {
         }
     }
 
+    @Test("what is yet to be committed wakes an eager lane too: it may claim for the last time before that")
+    func beforeCommit() async throws {
+        try await TestCluster.withDatabase { database in
+            let waker = try await database.connect()
+            let eager = try await Sleeper(database, .sample(["a"]), .eager)
+            try await Sleeper(database, .sample(["a"]), .idle).connection.enqueue([.sample(node: "a")], ingress: 1)
+            let worker = try await Sleeper(database, .sample(["a"]), .full)
+            let claims = try await worker.connection.claim(worker.process, .sample(["a"]))
+            try await worker.connection.run(script: "begin", timeout: .seconds(5))
+            #expect(try await worker.connection.release(worker.process, claims) == 1)
+            // It finds nothing, and sleeps.
+            #expect(try await eager.connection.claim(eager.process, .sample(["a"])).isEmpty)
+            try await eager.attend(.idle)
+            #expect(try await eager.connection.claim(eager.process, .sample(["a"])).isEmpty)
+            try await worker.connection.run(script: "commit", timeout: .seconds(5))
+            #expect(try await eager.told.next() == "wake \(eager.lane)")
+            #expect(try await eager.connection.claim(eager.process, .sample(["a"])).count == 1)
+            #expect(try await waker.wake(["a"]) == 1)
+        }
+    }
+
     @Test("whoever has woken lanes, and leaves the transaction open, does not hold them up")
     func openTransaction() async throws {
         try await TestCluster.withDatabase { database in

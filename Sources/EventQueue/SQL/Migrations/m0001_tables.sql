@@ -23,8 +23,9 @@ insert into rejoinder.setting default values;
 comment on table rejoinder.setting is 'Settings of the whole queue, in one row.';
 comment on column rejoinder.setting.retention is 'How long finished events are kept, payload included. Dropped by whole days of UTC. Changed by set_retention(interval).';
 
--- Live and recently stopped processes. A live one's session holds the advisory lock ("alive", id); behind a transaction
--- pooler it has no session, and lives by its heartbeat alone. "instance" is a number that each has made up for itself.
+-- Live and recently stopped processes. A live one's session holds the advisory lock ("alive", id). It lives by its heartbeat
+-- alone behind a transaction pooler, where it has no session, and while an earlier session of it that the server has not given
+-- up yet still has that lock. "instance" is a number that each has made up for itself.
 create table rejoinder.process (
     id            integer     generated always as identity primary key,
     role          text        not null constraint process_role_is_known check (role in ('ingress', 'worker')),
@@ -39,6 +40,7 @@ create table rejoinder.process (
     heartbeat_at  timestamptz not null default clock_timestamp(),
     maintains     boolean     not null default false,
     has_session   boolean     not null default true,
+    holds_lock    boolean     not null default false,
     missing_since timestamptz,
     draining_at   timestamptz,
     stopped_at    timestamptz

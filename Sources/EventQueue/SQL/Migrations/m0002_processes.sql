@@ -82,7 +82,9 @@ end $$;
 -- An eager lane (awake, with a free slot) will claim again before it sleeps, so its nodes need nobody. Otherwise one
 -- idle lane is notified; a lane that fills up wakes the next. Nothing is lost in between: a lane takes its "idle" lock
 -- and then claims once more before it sleeps, so either the lock is seen here, or the event is seen there.
-create function rejoinder.wake(nodes text[]) returns integer
+-- With "before_commit" this transaction has yet to commit what they are woken for, which takes its time: an eager lane, which
+-- may claim for the last time meanwhile and sleep, is notified as well.
+create function rejoinder.wake(nodes text[], before_commit boolean default false) returns integer
 language plpgsql as $$
 #variable_conflict use_column
 declare
@@ -95,9 +97,14 @@ begin
     perform set_config('synchronous_commit', 'off', true);
     foreach lane in array lanes loop
         continue when not rejoinder.has_attention(lane.id, rejoinder.lock_class('eager'));
-        uncovered := rejoinder.without(uncovered, lane.nodes, lane.excluding);
+        left_over := rejoinder.without(uncovered, lane.nodes, lane.excluding);
+        if before_commit and left_over <> uncovered then
+            perform pg_notify(rejoinder.channel(lane.process), 'wake ' || lane.id);
+            woken := woken + 1;
+        end if;
+        uncovered := left_over;
         if uncovered = '{}' then
-            return 0;
+            return woken;
         end if;
     end loop;
     foreach lane in array lanes loop
@@ -404,9 +411,9 @@ begin
         returning id into registered;
     end loop;
     -- An old session of the same process may still hold it; heartbeat() tries again.
-    if has_session then
-        perform pg_try_advisory_lock(rejoinder.lock_class('alive'), registered);
-    end if;
+    update rejoinder.process as p
+       set holds_lock = register.has_session and pg_try_advisory_lock(rejoinder.lock_class('alive'), registered)
+     where p.id = registered;
 
     delete from rejoinder.lane as l where l.process = registered;
     lane_ids := '{}';
@@ -503,16 +510,17 @@ language plpgsql as $$
 #variable_conflict use_column
 declare
     held boolean := false;
+    locked boolean := false;
 begin
     perform rejoinder.commit_durably(false);
     perform rejoinder.hear(clock_timestamp());
     if exists (select from rejoinder.process as p where p.id = heartbeat.process and p.stopped_at is null and p.has_session) then
         -- Both locks are the session's, and taken again where it already has them: the server only counts that.
-        perform pg_try_advisory_lock(rejoinder.lock_class('alive'), process);
+        locked := pg_try_advisory_lock(rejoinder.lock_class('alive'), process);
         held := pg_try_advisory_lock(rejoinder.lock_class('maintenance'), 0);
     end if;
     update rejoinder.process as p
-       set heartbeat_at = clock_timestamp(), missing_since = null, busy = heartbeat.busy, maintains = held
+       set heartbeat_at = clock_timestamp(), missing_since = null, busy = heartbeat.busy, maintains = held, holds_lock = locked
      where p.id = heartbeat.process and p.stopped_at is null
     returning p.draining_at is not null into draining;
     live := found;

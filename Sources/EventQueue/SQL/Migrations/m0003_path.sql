@@ -499,7 +499,7 @@ begin
         returning node
     )
     select coalesce(array_agg(node), '{}') into revived from queued;
-    perform rejoinder.wake(array(select distinct n from unnest(revived) as n));
+    perform rejoinder.wake(array(select distinct n from unnest(revived) as n), true);
     return cardinality(revived);
 end $$;
 
@@ -542,7 +542,7 @@ begin
         returning l.node
     )
     select coalesce(array_agg(node), '{}') into released from given_back;
-    perform rejoinder.wake(released);
+    perform rejoinder.wake(released, true);
     return cardinality(released);
 end $$;
 
@@ -576,10 +576,13 @@ begin
     returning outcome.id, outcome.ingress, outcome.worker;
 end $$;
 
--- Ends events that nobody waits for any more ('cancelled': the caller has gone; 'expired': its deadline passed). A worker
--- that runs one of them is told, so that it can cancel the handler, and forgets it: were the end of what may run once lost in a
--- crash of the database, it would be given back, and start again.
-create function rejoinder.abandon(ids uuid[], states rejoinder.state[], codes text[]) returns table (id uuid)
+-- Ends events that nobody waits for any more ('cancelled': the caller has gone; 'expired': its deadline passed). "workers" are
+-- the processes that ran them, each to be told by call_off(): when this is on the disk where it "must_last", with what runs and may
+-- run once only among them. (A worker forgets what is called off: were the end of such a one lost in a crash of the database, it
+-- would be given back, and start again.)
+create function rejoinder.abandon(
+    ids uuid[], states rejoinder.state[], codes text[], out abandoned uuid[], out workers integer[], out must_last boolean
+)
 language plpgsql
 set enable_seqscan = off
 set enable_bitmapscan = off
@@ -588,19 +591,42 @@ set enable_mergejoin = off
 set plan_cache_mode = force_generic_plan
 as $$
 #variable_conflict use_column
+begin
+    must_last := exists (
+        select from rejoinder.live as l where l.id = any (ids) and l.at_most_once and l.worker is not null
+    );
+    perform rejoinder.commit_durably(must_last);
+    select coalesce(array_agg(f.id), '{}'), coalesce(array_agg(f.worker), '{}')
+      into abandoned, workers
+      from rejoinder.finish(ids, states, codes) as f;
+end $$;
+
+-- Tells those of these workers that there are that an event has come to an end without them: each cancels its handler.
+create function rejoinder.call_off(ids uuid[], workers integer[]) returns void
+language plpgsql as $$
+begin
+    perform pg_notify(rejoinder.channel(u.worker), 'cancel ' || u.id)
+       from unnest(ids, workers) as u (id, worker)
+      where u.worker is not null;
+end $$;
+
+-- What an ingress calls: abandon(), and when that is as safe as it must be call_off().
+create procedure rejoinder.abandon_and_tell(
+    ids uuid[], states rejoinder.state[], codes text[], inout abandoned uuid[] default null
+)
+language plpgsql as $$
+#variable_conflict use_column
 declare
     ended record;
+    nothing text;
 begin
-    perform rejoinder.commit_durably(exists (
-        select from rejoinder.live as l where l.id = any (ids) and l.at_most_once and l.worker is not null
-    ));
-    for ended in select f.id, f.worker from rejoinder.finish(ids, states, codes) as f loop
-        id := ended.id;
-        if ended.worker is not null then
-            perform pg_notify(rejoinder.channel(ended.worker), 'cancel ' || ended.id);
-        end if;
-        return next;
-    end loop;
+    ended := rejoinder.abandon(ids, states, codes);
+    abandoned := ended.abandoned;
+    if ended.must_last then
+        commit;
+        nothing := set_config('synchronous_commit', 'off', true);
+    end if;
+    nothing := rejoinder.call_off(ended.abandoned, ended.workers);
 end $$;
 
 -- Notes which replies an ingress has written, and how many microseconds ago. By the thousand, about once a second.

@@ -52,7 +52,7 @@ begin
                code = 'worker_lost',
                error = 'its worker was lost in attempt ' || l.attempt
          where l.id = any (queued);
-        perform rejoinder.wake(nodes);
+        perform rejoinder.wake(nodes, true);
     end if;
     if ended <> '{}' then
         perform from rejoinder.finish(ended, states, codes, errors);
@@ -114,9 +114,9 @@ begin
         when pg_postmaster_start_time() > started - interval '15 seconds' then interval '5 seconds'
     end;
     for suspect in select p.* from rejoinder.process as p where p.stopped_at is null order by p.id loop
-        is_connected := suspect.has_session
+        is_connected := suspect.holds_lock
             and not pg_try_advisory_xact_lock_shared(rejoinder.lock_class('alive'), suspect.id);
-        continue when suspect.heartbeat_at >= started - silence and (is_connected or not suspect.has_session);
+        continue when suspect.heartbeat_at >= started - silence and (is_connected or not suspect.holds_lock);
         continue when is_connected and resumed >= started - silence;
         update rejoinder.process as p
            set missing_since = coalesce(p.missing_since, started)
@@ -180,7 +180,6 @@ declare
     names text[];
     firsts bigint[];
     overdue uuid[];
-    ended record;
 begin
     -- What has ended since leaves its entries in the index until it is vacuumed: they are stepped over once.
     select array_agg(known.name), array_agg(oldest.place), min(oldest.place)
@@ -218,16 +217,11 @@ begin
     if expired = 0 then
         return;
     end if;
-    for ended in
-        select f.id, f.worker
-          from rejoinder.finish(
-            overdue, array_fill('expired'::rejoinder.state, array[cardinality(overdue)]),
-            array_fill('expired'::text, array[cardinality(overdue)])
-          ) as f
-         where f.worker is not null
-    loop
-        perform pg_notify(rejoinder.channel(ended.worker), 'cancel ' || ended.id);
-    end loop;
+    perform rejoinder.call_off(array_agg(f.id), array_agg(f.worker))
+       from rejoinder.finish(
+           overdue, array_fill('expired'::rejoinder.state, array[cardinality(overdue)]),
+           array_fill('expired'::text, array[cardinality(overdue)])
+       ) as f;
     perform rejoinder.settle(overdue);
 end $$;
 

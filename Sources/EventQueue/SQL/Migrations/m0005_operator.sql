@@ -27,15 +27,17 @@ language plpgsql as $$
 #variable_conflict use_column
 declare
     event rejoinder.event;
+    ended record;
 begin
     select e.* into event from rejoinder.event as e where e.id = cancel.id;
     if event.id is null then
         raise exception 'there is no event %', id using hint = 'select id from rejoinder.queue';
     end if;
-    perform from rejoinder.abandon(array[id], array['cancelled'::rejoinder.state], array['cancelled']);
-    if not found then
+    ended := rejoinder.abandon(array[id], array['cancelled'::rejoinder.state], array['cancelled']);
+    if ended.abandoned = '{}' then
         raise exception 'event % is %: only a queued or running one can be cancelled', id, event.state;
     end if;
+    perform rejoinder.call_off(ended.abandoned, ended.workers);
     perform rejoinder.settle(array[id]);
     perform rejoinder.commit_durably(true);
     perform rejoinder.note('cancel', id::text, jsonb_build_object('node', event.node, 'state', event.state));
@@ -69,7 +71,7 @@ begin
     perform rejoinder.make_known(array[event.node]);
     insert into rejoinder.live (id, enqueued_at, deadline, endpoint, node)
     values (id, clock_timestamp(), clock_timestamp() + time_left, event.endpoint, event.node);
-    perform rejoinder.wake(array[event.node]);
+    perform rejoinder.wake(array[event.node], true);
     perform rejoinder.commit_durably(true);
     perform rejoinder.note(
         'retry', id::text, jsonb_build_object('node', event.node, 'state', event.state, 'time_left', time_left)
@@ -105,9 +107,7 @@ begin
     perform rejoinder.settle(array[id]);
     -- The one notification that waits for the disk: its reply must not be lost, and nothing else is in a hurry here.
     perform rejoinder.commit_durably(true);
-    if ended.worker is not null then
-        perform pg_notify(rejoinder.channel(ended.worker), 'cancel ' || id);
-    end if;
+    perform rejoinder.call_off(array[id], array[ended.worker]);
     perform rejoinder.note(
         'answer_by_hand', id::text, jsonb_build_object('node', event.node, 'state', event.state, 'status', status)
     );
@@ -240,7 +240,7 @@ begin
     end if;
     perform rejoinder.tell_ingresses(node, false);
     perform rejoinder.put_back(node);
-    perform rejoinder.wake(array[node]);
+    perform rejoinder.wake(array[node], true);
     perform rejoinder.commit_durably(true);
     perform rejoinder.note('resume', node);
     return 'resumed';
@@ -286,7 +286,7 @@ begin
     if not has_limit then
         perform rejoinder.put_back(node);
     end if;
-    perform rejoinder.wake(array[node]);
+    perform rejoinder.wake(array[node], true);
     perform rejoinder.commit_durably(true);
     perform rejoinder.note('limit', node, jsonb_build_object('max_running', running, 'max_per_second', per_second));
     return case when has_limit then 'limited' else 'unlimited' end;

@@ -460,6 +460,8 @@ comment on function rejoinder.held is 'The claims that a worker holds.';
 comment on function rejoinder.release is 'Gives claimed events back untouched.';
 comment on function rejoinder.replied is 'Notes which replies an ingress has written.';
 comment on function rejoinder.abandon is 'Ends events that nobody waits for any more.';
+comment on procedure rejoinder.abandon_and_tell is 'abandon(), and when that is as safe as it must be call_off().';
+comment on function rejoinder.call_off is 'Tells workers to cancel the handlers of these events.';
 comment on function rejoinder.recover is 'Finds dead processes, requeues or fails their events, expires what is too late.';
 comment on function rejoinder.senders is 'The server''s processes whose notifications are taken at their word.';
 comment on function rejoinder.tidy is 'Makes partitions ahead, refreshes node.takes; returns how many it has made.';

@@ -14,8 +14,8 @@ as $$
 declare
     may_call constant jsonb := '{
         "rejoinder_ingress": [
-            "enqueue_and_wake", "enqueue", "idle_lane", "wake", "results", "revive", "abandon", "replied", "unserved", "life",
-            "register", "heartbeat", "deregister", "note_incidents", "recover", "tidy", "drop_expired", "channel", "senders",
+            "enqueue_and_wake", "enqueue", "idle_lane", "wake", "results", "revive", "abandon_and_tell", "abandon", "call_off",
+            "replied", "unserved", "life", "register", "heartbeat", "deregister", "note_incidents", "recover", "tidy", "drop_expired", "channel", "senders",
             "vitals", "definitions", "glance", "minutes", "sight"
         ],
         "rejoinder_worker": [

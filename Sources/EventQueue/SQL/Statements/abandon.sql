@@ -1,3 +1,2 @@
 -- $1 ids, $2 states, $3 codes
-select id
-  from rejoinder.abandon($1, $2::text[]::rejoinder.state[], $3)
+call rejoinder.abandon_and_tell($1, $2::text[]::rejoinder.state[], $3, null)
