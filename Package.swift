@@ -403,7 +403,13 @@ let package = Package(
             dependencies: ["OrderWorker", "RejoinderTesting", "RejoinderWorker"],
             path: "Examples/order-worker/Tests/OrderWorkerTests"
         ),
-        .testTarget(name: "RejoinderWorkerTests", dependencies: ["EventQueue", "RejoinderWorker", "TestSupport"]),
+        .testTarget(
+            name: "RejoinderWorkerTests",
+            dependencies: [
+                "EventQueue", "PostgresClient", "RejoinderWorker", "TestSupport",
+                .product(name: "Logging", package: "swift-log"),
+            ]
+        ),
         .testTarget(
             name: "OTLPTracingTests",
             dependencies: [

@@ -44,5 +44,8 @@ package struct QueueError: Error, Sendable, CustomStringConvertible {
         [.schemaOutdated, .notGranted, .noSuchRole, .transactionPooled].contains(self.code)
     }
 
+    /// Nothing is wrong but that the database went away in the middle, or has no time.
+    package var whileAway: PostgresError? { self.underlying.flatMap { $0.isTransient ? $0 : nil } }
+
     package var description: String { self.message }
 }

@@ -5,9 +5,14 @@ import PostgresClient
 extension WorkerQueue {
     /// Keeps the queue going until it is drained, or the task cancelled.
     ///
-    /// - Parameter onEvent: called on the connection's thread; must not block it. The next round trip waits for it: outcomes
-    ///   that come in until it returns go along.
-    package func run(_ onEvent: @escaping @Sendable (Event) async -> Void) async {
+    /// - Parameters:
+    ///   - onEvent: called on the connection's thread; must not block it. The next round trip waits for it: outcomes
+    ///     that come in until it returns go along.
+    ///   - onEnd: called when nothing is claimed or told any more, while the process is still registered.
+    package func run(
+        _ onEvent: @escaping @Sendable (Event) async -> Void,
+        onEnd: () async -> Void = {}
+    ) async {
         await withDiscardingTaskGroup { group in
             group.addTask { await self.session.run() }
             group.addTask { await self.poll() }
@@ -21,6 +26,7 @@ extension WorkerQueue {
             }
             group.addTask { await self.tellPersistently() }
             await self.exchangePersistently(onEvent)
+            await onEnd()
             group.cancelAll()
         }
         // Not before the session has ended, which might register again.
@@ -57,7 +63,11 @@ extension WorkerQueue {
                 )
             }
             for await _ in self.stopping {}
-            while !self.isDone { try? await Task.sleep(for: .milliseconds(20)) }
+            while !self.isDone {
+                // Nobody waits for what is late, and the database, when it is back, ends it by itself.
+                if !self.session.isConnected { self.state.withLock { $0.table.forget(overdueAt: .now) } }
+                try? await Task.sleep(for: .milliseconds(20))
+            }
             group.cancelAll()
         }
     }

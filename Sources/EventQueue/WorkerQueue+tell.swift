@@ -80,7 +80,7 @@ extension WorkerQueue {
 
     /// The database refused a batch of outcomes: finds what it is that it refuses, and lets the rest through.
     ///
-    /// An answer that it refuses fails its event.
+    /// One that it refuses fails its event, for a reason that any database can store.
     private func answerApart(
         _ outcomes: [WorkerTable.Told],
         after error: PostgresError,
@@ -98,12 +98,18 @@ extension WorkerQueue {
         var failures: [WorkerTable.Told] = []
         for (told, error) in refused {
             self.logger.error(
-                "the database refused an answer",
+                "the database refused an outcome",
                 metadata: ["event.id": "\(told.claim.id)", "node": "\(told.claim.node)", "error": "\(error)"]
             )
-            guard case .answered = told.outcome else { continue }
-            let reason = "the database refused it: \(error.message)"
-            failures.append((told.claim, .failed(code: "invalid_reply", error: reason), told.handled))
+            let reason = "the database refused it: \(error.message)".filter(\.isASCII)
+            switch told.outcome {
+            case .answered: failures.append((told.claim, .failed(code: "invalid_reply", error: reason), told.handled))
+            case .failed(let code, let text) where !text.allSatisfy(\.isASCII):
+                failures.append((told.claim, .failed(code: code, error: reason), told.handled))
+            case .retry(let code, let text) where !text.allSatisfy(\.isASCII):
+                failures.append((told.claim, .retry(code: code, error: reason), told.handled))
+            case .failed, .retry, .expired: continue
+            }
         }
         guard !failures.isEmpty, let error = try split.send(failures) else { return }
         try self.answerApart(failures, after: error, worker, on: connection)

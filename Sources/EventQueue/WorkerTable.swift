@@ -110,6 +110,13 @@ struct WorkerTable: Sendable {
         if let outcome { self.outcomes.append((claim, outcome, handled)) }
     }
 
+    /// What can't be told before its deadline any more is not told.
+    mutating func forget(overdueAt now: ContinuousClock.Instant) {
+        self.outcomes.removeAll { $0.claim.deadline <= now }
+        self.releases.removeAll { $0.deadline <= now }
+        self.grants.removeAll { $0.deadline <= now }
+    }
+
     mutating func nextTrip() -> Trip {
         var trip = Trip()
         trip.leavesOutcomes = self.tellsApart && !self.outcomes.isEmpty

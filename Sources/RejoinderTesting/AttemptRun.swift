@@ -40,8 +40,8 @@ struct AttemptRun: Sendable {
         _ continuation: AsyncStream<Happening>.Continuation
     ) async -> End {
         let start = ContinuousClock.now
-        // Left behind when its handler ignores its cancellation.
-        let handler = Task {
+        // Left behind when its handler ignores its cancellation. One that blocks its thread blocks no timer, as in a worker.
+        let handler = Task(executorPreference: HandlerThread()) {
             continuation.yield(.returned(await self.handle.attempt(at: self.body, context: self.context)))
         }
         let (instant, outcome) = self.limit(from: start)
@@ -50,8 +50,9 @@ struct AttemptRun: Sendable {
         var cutOff: AttemptOutcome??
         for await happening in happenings {
             switch happening {
-            case .returned(let outcome):
-                return End(outcome: cutOff ?? outcome, duration: .now - start, heedsCancellation: true)
+            case .returned(let answer):
+                if cutOff == nil, .now > instant { cutOff = .some(outcome) }
+                return End(outcome: cutOff ?? answer, duration: .now - start, heedsCancellation: true)
             case .cutOff(let outcome):
                 guard cutOff == nil else { continue }
                 cutOff = .some(outcome)

@@ -77,7 +77,7 @@ public struct HandlerTest: Sendable {
             )
             let end = await run.end()
             attempts.append(HandlerResult.Attempt(number: number, end))
-            if case .retry = end.outcome, number < handle.options.attempts, .now < deadline { continue }
+            if case .retry = end.outcome, number < handle.options.mostAttempts, .now < deadline { continue }
             return HandlerResult(outcome: Self.outcome(of: end.outcome), attempts: attempts)
         }
     }

@@ -16,7 +16,7 @@ public struct Handle: Sendable {
         ///
         /// Nil: the worker's slots, which all handlers with the same attempts and guarantee share.
         public var concurrency: Int?
-        /// How often an event is tried, crashes included.
+        /// How often an event is tried, crashes included; once where it is `atMostOnce`.
         public var attempts: Int
         /// Never run twice for one event, whatever fails: a lost attempt fails the event.
         public var atMostOnce: Bool
@@ -32,12 +32,18 @@ public struct Handle: Sendable {
             atMostOnce: Bool = false,
             timeLimit: Duration? = nil
         ) {
-            precondition(concurrency.map { $0 > 0 } ?? true, "a handler's concurrency is at least 1")
-            precondition((1...100).contains(attempts), "a handler has 1 to 100 attempts")
             self.concurrency = concurrency
-            self.attempts = atMostOnce ? 1 : attempts
+            self.attempts = attempts
             self.atMostOnce = atMostOnce
             self.timeLimit = timeLimit
+        }
+
+        /// How often an event is tried at most.
+        package var mostAttempts: Int { self.atMostOnce ? 1 : self.attempts }
+
+        fileprivate func check() {
+            precondition(self.concurrency.map { $0 > 0 } ?? true, "a handler's concurrency is at least 1")
+            precondition((1...100).contains(self.attempts), "a handler has 1 to 100 attempts")
         }
     }
 
@@ -51,17 +57,18 @@ public struct Handle: Sendable {
         timeLimit: Duration? = nil,
         body: @escaping Body
     ) {
-        self.nodes = [node] + more
-        self.options = Options(
+        let options = Options(
             concurrency: concurrency,
             attempts: attempts,
             atMostOnce: atMostOnce,
             timeLimit: timeLimit
         )
-        self.body = body
+        self.init(nodes: [node] + more, options: options, body: body)
     }
 
+    /// Stops the program where the options can't be: that is a mistake in its source.
     private init(nodes: [String]?, options: Options, body: @escaping Body) {
+        options.check()
         self.nodes = nodes
         self.options = options
         self.body = body

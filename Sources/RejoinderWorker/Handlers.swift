@@ -43,7 +43,7 @@ public struct Handlers: Sendable {
         for handle in self.all {
             let isAlike = { (group: [Handle]) in
                 handle.options.concurrency == nil && group[0].options.concurrency == nil
-                    && handle.options.attempts == group[0].options.attempts
+                    && handle.options.mostAttempts == group[0].options.mostAttempts
                     && handle.options.atMostOnce == group[0].options.atMostOnce
             }
             if let index = groups.firstIndex(where: isAlike) {
@@ -59,7 +59,7 @@ public struct Handlers: Sendable {
                 nodes: servesAny ? nil : named,
                 excluding: servesAny ? self.byNode.keys.filter { !named.contains($0) }.sorted() : [],
                 slots: group[0].options.concurrency ?? slots,
-                maxAttempts: group[0].options.attempts,
+                maxAttempts: group[0].options.mostAttempts,
                 atMostOnce: group[0].options.atMostOnce
             )
         }

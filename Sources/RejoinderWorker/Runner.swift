@@ -90,9 +90,28 @@ final class Runner: Sendable {
                     await thread.takeTurns()
                 case .cancelled(let id): self.cancel(id)
                 }
+            } onEnd: {
+                await self.endHandlers()
             }
             group.cancelAll()
         }
+    }
+
+    /// Cancels the handlers that still run, and gives all that were cancelled the time to heed that, also where this very task is
+    /// cancelled.
+    private func endHandlers() async {
+        let claims = self.state.withLock { $0.attempts.values.map(\.claim) }
+        for claim in claims {
+            guard let attempt = self.state.withLock({ $0.leave(claim.id, at: claim.place) }) else { continue }
+            self.queue.finish(claim, nil, freesSlot: false)
+            self.leave(attempt)
+        }
+        let end = ContinuousClock.now + Handle.patience
+        await Task(name: "wait for handlers") {
+            while .now < end, self.state.withLock({ $0.overrunning.values.contains { !$0.isReported } }) {
+                try? await Task.sleep(for: .milliseconds(10))
+            }
+        }.value
     }
 
     /// Registered with the database, and connected to it.
@@ -105,7 +124,12 @@ final class Runner: Sendable {
 
     private func start(_ claim: Claim, from connection: ConnectionThread) {
         let handle = self.handlers.handle(for: claim.node)
-        self.state.withLock { $0.attempts[claim.id] = Attempt(claim: claim, task: nil) }
+        let earlier = self.state.withLock { state in
+            defer { state.attempts[claim.id] = Attempt(claim: claim, task: nil) }
+            return state.leave(claim.id)
+        }
+        // Its claim was given up while this process stood still.
+        if let earlier { self.leave(earlier) }
         self.deadlines.insert(Limit(.deadline, of: claim), at: claim.deadline)
         if let limit = handle?.options.timeLimit, .now + limit < claim.deadline {
             self.deadlines.insert(Limit(.timeLimit, of: claim), at: .now + limit)
@@ -125,10 +149,11 @@ final class Runner: Sendable {
         guard self.state.withLock({ $0.holds(claim) }) else { return self.left(claim) }
         let start = ContinuousClock.now
         let thread = self.threads.take()
-        let task = Task.immediate(executorPreference: thread) { await self.run(claim, handle, on: thread) }
+        let (task, begin) = thread.task { await self.run(claim, handle, on: thread) }
+        self.started(claim, task)
+        begin()
         let now = ContinuousClock.now
         self.paces.withLock { $0[claim.pace]?.heldThread(for: now - start, at: now) }
-        self.started(claim, task)
     }
 
     private func started(_ claim: Claim, _ task: Task<Void, Never>) {
@@ -145,7 +170,9 @@ final class Runner: Sendable {
         let start = ContinuousClock.now
         let outcome = await self.attempt(claim, handle)
         let ran = ContinuousClock.now - start
-        if case .retry(code: "handler_failed", _) = outcome { await Self.pause(after: claim) }
+        if case .retry(code: "handler_failed", _) = outcome, let handle, claim.attempt < handle.options.mostAttempts {
+            await Self.pause(after: claim)
+        }
         self.paces.withLock { $0[claim.pace, default: Pace()].took(ran) }
         self.threads.giveBack(thread)
         self.end(claim, outcome, ran: ran)
@@ -186,9 +213,11 @@ final class Runner: Sendable {
     }
 
     /// A moment before the next attempt, longer each time: what failed just now would likely fail again.
+    ///
+    /// It leaves half of the time for that.
     private static func pause(after claim: Claim) async {
         let upper = Duration.milliseconds(100) * (1 << min(claim.attempt - 1, 5))
-        try? await Task.sleep(for: min(upper * Double.random(in: 0.5...1), max(.zero, claim.deadline - .now)))
+        try? await Task.sleep(for: min(upper * Double.random(in: 0.5...1), max(.zero, claim.deadline - .now) / 2))
     }
 
     /// The handler has returned.

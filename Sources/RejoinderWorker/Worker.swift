@@ -7,8 +7,8 @@ public import ServiceLifecycle
 /// A worker, as a service: claims events of its handlers' nodes, runs the handlers, stores their answers.
 ///
 /// `WorkerProgram` makes a whole program of it; inside a program of one's own it goes into the `ServiceGroup`. On graceful
-/// shutdown, or when an operator drains it, it claims nothing more, and returns when every handler has ended, at the latest
-/// at their deadlines. Give it the `successTerminationBehavior` that says what a drained worker means to the program.
+/// shutdown, or when an operator drains it, it claims nothing more, and returns when every handler has ended; at the latest 2 s
+/// after their deadlines, when they were cancelled. When its task is cancelled it cancels them at once. Give it the `successTerminationBehavior` that says what a drained worker means to the program.
 public struct Worker: Service {
     private let runner: Runner
     let logger: Logger
@@ -19,7 +19,8 @@ public struct Worker: Service {
     ///   - databaseURL: any libpq connection string or URI; nil leaves libpq its own `PG*` variables.
     ///   - listenURL: PostgreSQL itself, where `databaseURL` leads to a transaction pooler.
     ///   - name: what the queue's views call it.
-    ///   - slots: how many events are handled at once, for all handlers without a concurrency of their own.
+    ///   - slots: how many events are handled at once by all handlers that have the same attempts and guarantee, and no
+    ///     concurrency of their own.
     ///   - logger: gets one line per change of state, and none that holds an event's contents.
     public init(
         handlers: Handlers,
@@ -72,7 +73,11 @@ public struct Worker: Service {
     /// - Throws: the one-line reason, with what to do.
     func preflight() async throws {
         let connection = try await PostgresConnection.connect(self.configuration.direct.careful, logger: self.logger)
-        try await Schema(connection).check(for: .worker)
+        do throws(QueueError) {
+            try await Schema(connection).check(for: .worker)
+        } catch {
+            throw error.whileAway ?? error
+        }
         await connection.close()
     }
 }

@@ -174,7 +174,8 @@ struct WorkerCommand<Program: WorkerProgram>: AsyncParsableCommand {
 enum WorkerSettings {
     static let slots = Setting.integer(
         "slots",
-        help: "How many events are handled at once. Default: \(Worker.defaultSlots).",
+        help:
+            "How many events handlers of the same attempts and guarantee handle at once. Default: \(Worker.defaultSlots).",
         in: 1...10_000,
         default: Worker.defaultSlots
     )

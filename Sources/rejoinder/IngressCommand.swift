@@ -53,7 +53,11 @@ struct IngressCommand: AsyncParsableCommand {
             let database = try Database.configuration("rejoinder-\(name)")
             do {
                 try await Database.withConnection(database.direct.careful, needingSession: false, logger: logger) {
-                    try await Schema($0).check(for: .ingress)
+                    do throws(QueueError) {
+                        try await Schema($0).check(for: .ingress)
+                    } catch {
+                        throw error.whileAway ?? error
+                    }
                 }
             } catch let error as PostgresError {
                 // Away is not wrong: calls wait for it, and readiness says so.

@@ -100,6 +100,15 @@ struct AnswerTests {
         }
     }
 
+    @Test("what may run once fails when its attempt does, however many it was claimed with")
+    func once() async throws {
+        try await self.withClaims(1, lane: .sample(maxAttempts: 3, atMostOnce: true)) { connection, worker, claims in
+            let retry = AttemptOutcome.retry(code: "handler_failed", error: "oops")
+            let accepted = try await connection.answer(worker, [(claims[0], retry)])
+            #expect(accepted == [claims[0].id: "failed"])
+        }
+    }
+
     @Test("without time left a retry fails at once")
     func retryTooLate() async throws {
         try await self.withClaims(1) { connection, worker, claims in

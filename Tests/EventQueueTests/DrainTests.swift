@@ -1,3 +1,4 @@
+import LocalPostgres
 import PostgresClient
 import TestSupport
 import Testing
@@ -44,6 +45,28 @@ struct DrainTests {
             #expect(await unserved == .unserved)
             #expect(worker.recorder.entries.count { "\($0)".contains("as an operator asked") } == 1)
             await worker.stop()
+        }
+    }
+
+    @Test("a worker that drains while the database is away waits for it no longer than its events have time")
+    func databaseAway() async throws {
+        try await TestCluster.withCluster { cluster, database in
+            let connection = try await database.connect()
+            let held = Mailbox<EventID>()
+            let gate = Gate()
+            let worker = RunningWorker(database) { claim in
+                held.send(claim.id)
+                await gate.passed()
+                return .answered(claim.payload)
+            }
+            try await eventually("the worker is ready") { worker.queue.isReady }
+            let event = NewEvent.sample(timeLeft: .seconds(2))
+            try await connection.enqueue([event], ingress: 1)
+            #expect(try await held.next() == event.id)
+            try await cluster.stop(.immediate)
+            gate.open()
+            await worker.stop()
+            #expect(ContinuousClock.now >= event.deadline)
         }
     }
 

@@ -37,6 +37,30 @@ struct OutcomeTests {
         }
     }
 
+    @Test("whatever the handler says of its failure, also what the database can't store", arguments: [true, false])
+    func unstorable(isFinal: Bool) async throws {
+        try await Rig.run { rig in
+            // As one that is not in UTF-8 refuses some characters.
+            for table in ["outcome", "live"] {
+                try await rig.database.query(
+                    "alter table rejoinder.\(table) add constraint ascii check (error !~ '[^\\x01-\\x7f]')"
+                )
+            }
+            let lanes = [LaneOptions.sample(maxAttempts: 2)]
+            let handle: @Sendable (Claim) async -> AttemptOutcome? = { _ in
+                isFinal ? .failed(code: "refused", error: "only ₹1") : .retry(code: "handler_failed", error: "₹")
+            }
+            try await rig.withWorker(lanes, handle: handle) { _ in
+                let event = NewEvent.sample()
+                let code = isFinal ? "refused" : "handler_failed"
+                #expect(await rig.outcome(of: event) == .failed(code: code, attempt: isFinal ? 1 : 2))
+                let rows = try await rig.database.query("select code, error from rejoinder.event")
+                #expect(rows.count == 1 && rows[0][0] == code)
+                #expect(rows[0][1]?.hasPrefix("the database refused it: ") == true)
+            }
+        }
+    }
+
     @Test("two ingresses on one database are told of their own events")
     func twoIngresses() async throws {
         try await Rig.run { first in

@@ -24,13 +24,14 @@ extension Claim {
     static func sample(
         id: EventID = EventID(),
         place: Int64,
-        node: String = "node"
+        node: String = "node",
+        deadline: ContinuousClock.Instant = .now + .seconds(29)
     ) -> Claim {
         Claim(
             id: id,
             place: place,
             attempt: 1,
-            deadline: .now + .seconds(29),
+            deadline: deadline,
             endpoint: "/webhook",
             node: node,
             payload: [],

@@ -104,6 +104,25 @@ struct WorkerTableTests {
         #expect(table.nextTrip().outcomes.map(\.claim.place) == [2])
     }
 
+    @Test("what is late is forgotten where it can't be told, and nothing else")
+    func overdue() {
+        var table = self.table()
+        let now = ContinuousClock.now
+        let late = (1...3).map { Claim.sample(place: $0, deadline: now) }
+        let early = Claim.sample(place: 4, deadline: now + .seconds(1))
+        table.claimed([late[0], late[1], early], lane: 0)
+        table.finished(late[0], .expired)
+        table.finished(early, .answered([]))
+        table.granted(late[2])
+        table.forget(overdueAt: now)
+        #expect(table.nextTrip().outcomes.map(\.claim.place) == [4])
+        #expect(table.takeGranted().isEmpty)
+        #expect(!table.isIdle, "one is held yet")
+        table.finished(late[1], .expired)
+        table.forget(overdueAt: now)
+        #expect(table.isIdle)
+    }
+
     @Test("a trip carries a bounded number of outcomes")
     func bound() {
         var table = self.table()

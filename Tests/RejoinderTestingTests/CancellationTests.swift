@@ -3,6 +3,12 @@ import RejoinderWorker
 import Synchronization
 import Testing
 
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Darwin)
+import Darwin
+#endif
+
 @Suite("handlers are cut off as in a worker", .timeLimit(.minutes(1)))
 final class CancellationTests: Sendable {
     private let cancelled = Mutex(0)
@@ -33,6 +39,23 @@ final class CancellationTests: Sendable {
         #expect(result.attempts.map(\.failure) == ["no_reply"])
         #expect(result.attempts.map(\.heedsCancellation) == [true])
         #expect(self.cancelled.withLock { $0 } == 1)
+    }
+
+    @Test("at the deadline though it blocks its thread, also where more do than there are cores")
+    func blocking() async {
+        let handlers = Handlers {
+            Handle("blocks") { _, _ in
+                usleep(200_000)
+                return .success("too late")
+            }
+        }
+        var test = HandlerTest(handlers)
+        test.timeLeft = .milliseconds(50)
+        let codes = await withTaskGroup(of: BotBreak.Code?.self) { group in
+            for _ in 0..<8 { group.addTask { [test] in await test.result(of: .sample(node: "blocks")).botBreak?.code } }
+            return await group.reduce(into: []) { $0.append($1) }
+        }
+        #expect(codes == Array(repeating: .noReply, count: 8))
     }
 
     @Test("at the handler's own limit, and tried again")

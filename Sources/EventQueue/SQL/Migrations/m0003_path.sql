@@ -355,6 +355,7 @@ begin
                and l.place is not distinct from o.place
                and l.worker = store.worker
                and l.attempt < l.max_attempts
+               and not l.at_most_once
                and l.deadline > finished
                and (l.ingress = any (lost)) is not true
             returning l.id
