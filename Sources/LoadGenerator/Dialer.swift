@@ -13,14 +13,24 @@ final class Dialer {
         let address: SocketAddress
         let tls: NIOSSLContext?
 
-        init(_ target: LoadTarget) throws(LoadError) {
+        init(_ target: LoadTarget, on eventLoop: any EventLoop) async throws(LoadError) {
             self.target = target
             do {
-                self.address = try SocketAddress.makeAddressResolvingHost(target.host, port: target.port)
+                self.address = try await Self.address(of: target, on: eventLoop)
                 self.tls = try target.isSecure ? NIOSSLContext(configuration: .makeClientConfiguration()) : nil
             } catch {
                 throw .unreachable(url: target.url, reason: LoadError.reason(of: error))
             }
+        }
+
+        /// Of a name's addresses the first that takes a connection.
+        private static func address(of target: LoadTarget, on eventLoop: any EventLoop) async throws -> SocketAddress {
+            if let address = try? SocketAddress(ipAddress: target.host, port: target.port) { return address }
+            let bootstrap = ClientBootstrap(group: eventLoop)
+            let channel = try await bootstrap.connect(host: target.host, port: target.port).get()
+            defer { channel.close(promise: nil) }
+            guard let address = channel.remoteAddress else { throw ChannelError.ioOnClosedChannel }
+            return address
         }
 
         /// Names the server in the handshake; an address is no name.

@@ -17,11 +17,12 @@ package struct LoadGenerator: Sendable {
     ///
     /// - Throws: `LoadError` where the connections can't be opened.
     package func run() async throws -> LoadResult {
-        let lines = try self.plan.targets.map { target throws(LoadError) in try Dialer.Line(target) }
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         let eventLoop = group.next()
         let result: LoadResult
         do {
+            var lines: [Dialer.Line] = []
+            for target in self.plan.targets { lines.append(try await Dialer.Line(target, on: eventLoop)) }
             result = try await self.run(lines, on: eventLoop)
         } catch {
             try await group.shutdownGracefully()

@@ -32,18 +32,28 @@ package struct Template: Sendable, Hashable {
         }
     }
 
-    /// Whether a reply contains the text for a call.
+    /// Whether a reply contains the text for a call, and not that for another, whose number begins or ends as this one's.
     func isContained(in reply: ByteBuffer, number: String) -> Bool {
         let length = self.count(digits: number.utf8.count)
         return reply.withUnsafeReadableBytes { reply in
             guard length <= reply.count else { return false }
             let first = self.pieces[0].first ?? number.utf8.first ?? 0
             for start in 0...(reply.count - length) where length == 0 || reply[start] == first {
-                if self.matches(UnsafeRawBufferPointer(rebasing: reply[start..<start + length]), number) { return true }
+                let end = start + length
+                guard self.matches(UnsafeRawBufferPointer(rebasing: reply[start..<end]), number) else { continue }
+                if self.beginsWithNumber, start > 0, Self.isDigit(reply[start - 1]) { continue }
+                if self.endsWithNumber, end < reply.count, Self.isDigit(reply[end]) { continue }
+                return true
             }
             return false
         }
     }
+
+    private var beginsWithNumber: Bool { self.pieces.count > 1 && self.pieces[0].isEmpty }
+
+    private var endsWithNumber: Bool { self.pieces.count > 1 && self.pieces[self.pieces.count - 1].isEmpty }
+
+    private static func isDigit(_ byte: UInt8) -> Bool { (0x30...0x39).contains(byte) }
 
     /// Whether these bytes, of the right length, are the text for a call.
     private func matches(_ bytes: UnsafeRawBufferPointer, _ number: String) -> Bool {

@@ -54,12 +54,11 @@ extension PostgresConfiguration {
     /// What the connection string says, by keyword, and each server that it or libpq's own variables name, at least one.
     private func servers() throws(PostgresError) -> (options: [String: String], servers: [Server]) {
         var options = try self.options()
-        let defaults = Self.defaults()
+        // A service's hosts are known to libpq alone.
+        let defaults = options["service"] == nil ? Self.defaults() : [:]
         for keyword in ["host", "hostaddr", "port"] where options[keyword] == nil {
             options[keyword] = defaults[keyword]
         }
-        // A service's hosts are known to libpq alone.
-        if options["service"] != nil { options["host"] = nil }
         let hosts = Self.list(options["host"])
         let addresses = Self.list(options["hostaddr"])
         let ports = Self.list(options["port"])

@@ -58,24 +58,55 @@ extension PostgresConfiguration {
     /// Why libpq can't use a keyword's value (PostgreSQL's manual, 34.1.2, up to version 18); nil where it can.
     ///
     /// libpq itself looks when it connects, and then nothing tells a mistyped one from a database that is away. No value is
-    /// shown: that of a port may be part of a password.
+    /// shown: that of a port or a host may be part of a password.
     private static func fault(of keyword: String, _ value: String) -> String? {
         if let choices = Self.choices[keyword], !choices.contains(value) {
             return "is none of \(choices.joined(separator: ", "))"
         }
         let digits = value.filter { $0 != " " }
         if Self.numbers.contains(keyword), Int32(digits) == nil { return "is no whole number" }
-        guard keyword == "port" else { return nil }
-        let arePorts = Self.list(digits).allSatisfy { $0.isEmpty || (1...65535).contains(Int($0) ?? 0) }
-        return arePorts ? nil : "is no whole number from 1 to 65535"
+        switch keyword {
+        case "port":
+            let arePorts = Self.list(digits).allSatisfy { $0.isEmpty || (1...65535).contains(Int($0) ?? 0) }
+            return arePorts ? nil : "is no whole number from 1 to 65535"
+        case "host", "hostaddr":
+            return Self.list(value).allSatisfy(Self.mayBeHost) ? nil : "is no host's name or address"
+        default: return nil
+        }
+    }
+
+    /// A socket's folder or name, an address, or what may be a name.
+    private static func mayBeHost(_ text: String) -> Bool {
+        if text.hasPrefix("/") || text.hasPrefix("@") { return true }
+        let address = text.prefix { $0 != "%" }
+        let isVersion6 = address.contains(":") && address.allSatisfy { $0.isHexDigit || ":.".contains($0) }
+        return isVersion6 || !text.contains { "@:/?#".contains($0) || $0.isWhitespace }
     }
 
     private static func check(_ values: [String: String]) throws(PostgresError) {
         for (keyword, value) in values.sorted(by: { $0.key < $1.key }) where !value.isEmpty {
             guard let reason = Self.fault(of: keyword, value) else { continue }
-            let hint = keyword == "port" ? " (a password's \"@\", \":\" and \"/\" are %40, %3A and %2F in a URI)" : ""
+            let isOfPlace = ["port", "host"].contains(keyword)
+            let hint = isOfPlace ? " (a password's \"@\", \":\" and \"/\" are %40, %3A and %2F in a URI)" : ""
             throw PostgresError(.connectionFailed, "\(keyword) \(reason)\(hint)")
         }
+        try Self.checkCounts(values)
+    }
+
+    /// Each host may have an address, and a port of its own.
+    private static func checkCounts(_ values: [String: String]) throws(PostgresError) {
+        func count(_ keyword: String) -> Int { Self.list(values[keyword]).count }
+        let (names, addresses, ports) = (count("host"), count("hostaddr"), count("port"))
+        let hosts = max(names, addresses, 1)
+        let fault: String? =
+            if names > 0, addresses > 0, names != addresses {
+                "host has \(names) values and hostaddr \(addresses), expected as many"
+            } else if ports > 1, ports != hosts {
+                "port has \(ports) values, expected one, or one for each host, of which there are \(hosts)"
+            } else {
+                nil
+            }
+        if let fault { throw PostgresError(.connectionFailed, fault) }
     }
 
     /// libpq's reason, which quotes at most a keyword's name: whatever else is in the string may be a password.
@@ -85,7 +116,7 @@ extension PostgresConfiguration {
         // As in `invalid URI query parameter: "sslmod"`.
         if parts.count == 3, parts[1].allSatisfy({ $0.isASCII && ($0.isLetter || $0 == "_") }) { return reason }
         // As in `missing "=" after "…" in connection info string`; what is quoted may have quotes in it.
-        let kept = parts.count > 4 && parts[1] == "=" ? 3 : 1
+        let kept = parts.count > 4 && ["=", "]"].contains(parts[1]) ? 3 : 1
         let shown: [Substring] = Array(parts.prefix(kept)) + ["…", parts[parts.count - 1]]
         return shown.joined(separator: "\"")
     }

@@ -41,6 +41,8 @@ final class Session {
     // MARK: Connecting
 
     func open(_ configuration: PostgresConfiguration) throws(PostgresError) {
+        // What libpq itself says of a string that it can't read may quote a password.
+        _ = try configuration.options()
         let keywords = configuration.keywords
         self.connection = Self.withCStrings(keywords.map(\.0)) { names in
             Self.withCStrings(keywords.map(\.1)) { values in

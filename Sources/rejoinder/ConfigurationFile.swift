@@ -22,10 +22,13 @@ struct ConfigurationFile {
             throw SettingError("the configuration file \(path) is not a JSON object")
         }
         var values: [String: String] = [:]
+        // Of groups and of null: nothing is set, but it may be mistyped.
+        var mentioned: [String] = []
         for (key, value) in object where key != "endpoints" {
-            try Self.flatten(value, key, path, into: &values)
+            try Self.flatten(value, key, path, into: &values, &mentioned)
         }
-        if let unknown = values.keys.filter({ !knownKeys.contains($0) }).min() {
+        let groups = mentioned.filter { key in !knownKeys.contains { $0 == key || $0.hasPrefix(key + ".") } }
+        if let unknown = (values.keys.filter { !knownKeys.contains($0) } + groups).min() {
             throw SettingError("\(unknown) in \(path) is not a setting, expected one of those that --help lists")
         }
         guard let endpoints = (object["endpoints"] ?? []).array else {
@@ -40,16 +43,25 @@ struct ConfigurationFile {
         _ value: JSONValue,
         _ key: String,
         _ path: String,
-        into values: inout [String: String]
+        into values: inout [String: String],
+        _ mentioned: inout [String]
     ) throws(SettingError) {
+        let text: String
         switch value {
         case .object(let object):
-            for (part, value) in object { try self.flatten(value, "\(key).\(part)", path, into: &values) }
-        case .string(let text): values[key] = text
-        case .number(let text): values[key] = text
-        case .bool(let flag): values[key] = "\(flag)"
-        case .null: break
+            mentioned.append(key)
+            for (part, value) in object { try self.flatten(value, "\(key).\(part)", path, into: &values, &mentioned) }
+            return
+        case .null:
+            mentioned.append(key)
+            return
+        case .string(let string): text = string
+        case .number(let number): text = number
+        case .bool(let flag): text = "\(flag)"
         case .array: throw SettingError("\(key) in \(path) is an array, expected a single value")
+        }
+        guard values.updateValue(text, forKey: key) == nil else {
+            throw SettingError("\(key) in \(path) is there twice, by its own name and in a group")
         }
     }
 }

@@ -10,6 +10,14 @@ import ServiceLifecycle
 import Settings
 import UnixSignals
 
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#else
+import Darwin
+#endif
+
 #if canImport(FoundationEssentials)
 import FoundationEssentials
 #else
@@ -38,13 +46,20 @@ struct DevCommand: AsyncParsableCommand {
     @Argument(parsing: .postTerminator, help: "The worker's command.")
     var command: [String] = []
 
+    func validate() throws {
+        guard (0...100).contains(self.workers) else {
+            throw ValidationError("--workers is \(self.workers), expected 0 to 100")
+        }
+    }
+
     func run() async throws {
         try await reportingFailures {
+            Self.forgetDatabase()
             var environment = ProcessInfo.processInfo.environment
-            environment["REJOINDER_SECRET"] = environment["REJOINDER_SECRET"] ?? "test"
-            let token = IngressSettings.operatorToken.variable
-            let isOurToken = environment[token] == nil
-            environment[token] = environment[token] ?? "test"
+            let (given, _) = try self.flags.read(environment: environment)
+            if try IngressSettings.secrets(given).isEmpty { environment[IngressSettings.secret.variable] = "test" }
+            let isOurToken = try IngressSettings.dashboard(given).token == nil
+            if isOurToken { environment[IngressSettings.operatorToken.variable] = "test" }
             let (reader, file) = try self.flags.read(environment: environment)
             let options = try self.flags.options(reader, file, environment: environment)
             let dashboard = try IngressSettings.dashboard(reader)
@@ -62,6 +77,11 @@ struct DevCommand: AsyncParsableCommand {
             }
             try await postgres.stop()
         }
+    }
+
+    /// What the shell says of other databases has no say in this one's connections, nor in those of the workers.
+    private static func forgetDatabase() {
+        for name in ProcessInfo.processInfo.environment.keys where name.hasPrefix("PG") { unsetenv(name) }
     }
 
     private func serve(

@@ -33,6 +33,7 @@ struct IngressCommand: AsyncParsableCommand {
 
     func run() async throws {
         try await reportingFailures {
+            let hangUps = await UnixSignalsSequence(trapping: .sighup)
             let environment = ProcessInfo.processInfo.environment
             let (reader, file) = try self.flags.read(environment: environment)
             let options = try self.flags.options(reader, file, environment: environment)
@@ -81,7 +82,8 @@ struct IngressCommand: AsyncParsableCommand {
                 environment: environment,
                 ingress: ingress,
                 logger: logger,
-                started: file?.values ?? [:]
+                started: file?.values ?? [:],
+                hangUps: hangUps
             )
             var besides: [any Service] = [reload, dashboard]
             if let traces { besides.insert(traces, at: 0) }

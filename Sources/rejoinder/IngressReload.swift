@@ -16,9 +16,11 @@ struct IngressReload: Service {
     let logger: Logger
     /// The file's settings as they were read at the start.
     let started: [String: String]
+    /// SIGHUP, from before they were read on: until it is trapped it ends the process.
+    let hangUps: UnixSignalsSequence
 
     func run() async throws {
-        for await _ in await UnixSignalsSequence(trapping: .sighup).cancelOnGracefulShutdown() { self.reload() }
+        for await _ in self.hangUps.cancelOnGracefulShutdown() { self.reload() }
     }
 
     private func reload() {

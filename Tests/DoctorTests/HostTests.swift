@@ -20,6 +20,9 @@ struct HostTests {
         #expect(one.configuration.connectionString?.contains("host='b' password=") == true)
         #expect(one.configuration.connectionString?.contains("target_session_attrs='any'") == true)
         #expect(throws: PostgresError.self) { try hosts("host='a") }
+        // What a service says of them is known to libpq alone.
+        let service = try #require(try hosts("service=prod dbname=d").first?.configuration.connectionString)
+        #expect(service.contains("service='prod'") && !service.contains("host") && !service.contains("port"))
     }
 
     @Test("a mistyped host in a list is a warning as long as a primary is there, and named")

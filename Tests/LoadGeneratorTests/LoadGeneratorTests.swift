@@ -43,6 +43,16 @@ struct LoadGeneratorTests {
         }
     }
 
+    @Test("a name is as good as an address, whichever of its addresses the server listens on")
+    func name() async throws {
+        try await TestServer.with {
+            .reply(200, "<\($0)>")
+        } _: { url in
+            let result = try await self.load(url.replacing("127.0.0.1", with: "localhost"), calls: 20)
+            #expect(result.answered == 20)
+        }
+    }
+
     @Test("a reply in chunks is as right as another")
     func chunks() async throws {
         try await TestServer.with {

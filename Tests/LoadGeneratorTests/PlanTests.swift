@@ -27,7 +27,10 @@ struct PlanTests {
             ("<{{n}}>", "a<42>b", true), ("<{{n}}>", "<42>", true), ("<{{n}}>", "<<42>", true),
             ("<{{n}}>", "<41>", false),
             ("<{{n}}>", "<42", false), ("<{{n}}>", "", false), ("", "", true), ("ok", "not ok", true),
-            ("{{n}}!", "442!", true), ("{{n}}{{n}}", "424242", true), ("", "a", true),
+            ("{{n}}!", "x42!", true), ("{{n}}{{n}}", "4242", true), ("", "a", true),
+            ("{{n}}!", "442!", false), ("order {{n}}", "order 423", false),
+            ("order {{n}}", "order 423, order 42.", true),
+            ("{{n}}{{n}}", "424242", false), ("a{{n}}b", "1a42b2", true),
         ]
     )
     func expectation(_ template: String, _ reply: String, _ isRight: Bool) {

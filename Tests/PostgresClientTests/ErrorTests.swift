@@ -81,7 +81,7 @@ struct ErrorTests {
             ("host=/nonexistent/folder", "No such file"),
             ("postgres://[bad", "IPv6"),
             ("nonsense=1", "nonsense"),
-            ("postgres://localhost:notaport/x", "notaport"),
+            ("postgres://localhost:notaport/x", "port is no whole number"),
         ]
     )
     func oneLine(_ url: String, _ reason: String) async throws {
@@ -92,6 +92,37 @@ struct ErrorTests {
         #expect(error.code == .connectionFailed)
         #expect(error.description.contains(reason))
         #expect(!error.description.contains { $0.isNewline })
+    }
+
+    @Test(
+        "of a string that can't be used nothing is shown that may be a part of a password",
+        arguments: [
+            "postgres://u:p@hunter2@127.0.0.1:1/x", "postgres://u:p/hunter2@127.0.0.1:1/x",
+            "host=h password=my hunter2", "postgres://u:p@[hunter2/x", "host='a hunter2' port=1",
+            "postgres://u:hunter2@a,b:1,2,3/x",
+            "host=a,b port=1,2,3 password=hunter2", "host=a,b hostaddr=127.0.0.1 password=hunter2",
+        ]
+    )
+    func password(_ url: String) async throws {
+        let configuration = PostgresConfiguration(connectionString: url, applicationName: "tests")
+        let error = try await #require(throws: PostgresError.self) {
+            try await PostgresConnection.connect(configuration, logger: .silent)
+        }
+        #expect(error.code == .connectionFailed)
+        #expect(!error.debugDescription.contains("hunter2"), "\(error)")
+    }
+
+    @Test(
+        "sockets, names and addresses of all kinds are hosts",
+        arguments: [
+            "host=/tmp/a@b", "host=@abstract", "postgres://[::1]:1/x", "host=fe80::1%eth0", "host=a hostaddr=10.0.0.2",
+            "host=a,b port=1", "host=a,b port=1,2", "postgres://a:1,b:2/x", "port=5433", "host=a,,b port=1,2,3",
+            "host=bücher.example",
+        ]
+    )
+    func hosts(_ text: String) throws {
+        let configuration = PostgresConfiguration(connectionString: text, applicationName: "tests")
+        #expect(throws: Never.self) { try configuration.hosts() }
     }
 
     @Test("a missing database is refused with its name, in one line")

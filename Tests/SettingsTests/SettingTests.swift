@@ -68,7 +68,14 @@ struct SettingTests {
             ("mysql://u:hush@h/d?a=b", #"invalid connection option "…""#),
             ("host=h password=a hush", #"missing "=" after "…" in connection info string"#),
             (#"host=h password=a hu"sh"#, #"missing "=" after "…" in connection info string"#),
-            ("postgres://u:hush@[::1/d", #"end of string reached when looking for matching "…""#),
+            (
+                "postgres://u:hush@[::1/d",
+                #"end of string reached when looking for matching "]" in IPv6 host address in URI: "…""#
+            ),
+            (
+                "postgres://u:hush@h@h/d",
+                #"host is no host's name or address (a password's "@", ":" and "/" are %40, %3A and %2F in a URI)"#
+            ),
             ("postgres://u:hush%zz@h/d", #"invalid percent-encoded token: "…""#),
             (
                 "postgres://u:hush@h/d?sslmode=requir",

@@ -205,6 +205,30 @@ struct CommandTests {
         }
     }
 
+    @Test(
+        "a file that contradicts itself, or has a group that is none, ends the start",
+        arguments: [
+            (#"{"http": {"port": 8081}, "http.port": 8082}"#, "http.port in", "is there twice"),
+            (#"{"htp": {}}"#, "htp in", "is not a setting"),
+            (#"{"http": {"prot": {}}}"#, "http.prot in", "is not a setting"),
+            (#"{"deadlin": null}"#, "deadlin in", "is not a setting"),
+        ]
+    )
+    func contradictions(_ text: String, _ key: String, _ reason: String) async throws {
+        let path = "/tmp/rejoinder-test-\(UInt32.random(in: 0...UInt32.max)).json"
+        try Data(text.utf8).write(to: URL(filePath: path))
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        let result = try await Program.run(
+            "rejoinder",
+            ["ingress", "--config", path],
+            environment: ["REJOINDER_SECRET": "test"]
+        )
+        #expect("\(result.status)" == "exited(78)")
+        #expect(result.lines.count == 1)
+        let line = try #require(result.lines.first)
+        #expect(line.contains(key) && line.contains(reason))
+    }
+
     @Test("send prints the status, the reply and the time; status shows node, worker and failures")
     func sendAndStatus() async throws {
         try await TestCluster.withDatabase { database in

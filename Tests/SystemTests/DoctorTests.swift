@@ -35,6 +35,13 @@ struct DoctorTests {
             #expect("\(lost.status)" == "exited(2)", "\(lost.lines)")
             #expect(lost.lines.contains { $0.hasPrefix("broken   operator's login") && $0.contains("nobody") })
 
+            for variable in ["REJOINDER_OPERATOR_DATABASE_URL", "REJOINDER_LISTEN_URL"] {
+                let unreadable = environment.merging([variable: "host=h password=my hunter2"]) { $1 }
+                let told = try await Program.run("rejoinder", ["doctor"] + Self.anywhere, environment: unreadable)
+                #expect("\(told.status)" == "exited(2)", "\(told.lines)")
+                #expect(!told.lines.contains { $0.contains("hunter2") }, "\(told.lines)")
+            }
+
             let socket = try #require(database.url.firstRange(of: "host=")).upperBound
             let folder = String(database.url[socket...].prefix { $0 != "&" }.replacing("%2F", with: "/"))
             let several = ["DATABASE_URL": "", "PGHOST": "db.invalid,\(folder)", "PGUSER": "postgres"].merging(
@@ -105,6 +112,10 @@ struct DoctorTests {
         for secret in ["ChangeMe", "aaaaaaaa", "k9Xq2Lw8", "Wf8vQ2mX0pLr7sTz"] {
             #expect(!result.lines.contains { $0.contains(secret) })
         }
+        let unsigned = #"{"endpoints": [{"path": "/internal", "unsigned": true}]}"#
+        try Data(unsigned.utf8).write(to: URL(filePath: configuration))
+        let open = try await Self.doctor(["--config", configuration], [:])
+        #expect(open.lines.contains { $0.hasPrefix("warning  secrets ") && $0.contains("unsigned") }, "\(open.lines)")
         let good = try await Self.doctor([], ["REJOINDER_SECRET": "5f0c2ad3b18e4f6791d2c7a0b4e83f15"])
         #expect(good.lines.contains { $0.hasPrefix("ok       secrets ") }, "\(good.lines)")
     }

@@ -1,4 +1,6 @@
 import HaptikWebhook
+import NIOCore
+import NIOPosix
 import Stage
 import Subprocess
 import TestSupport
@@ -20,6 +22,29 @@ struct ReloadTests {
         func write(_ text: String) throws { try Data(text.utf8).write(to: URL(filePath: self.path), options: .atomic) }
 
         func remove() { try? FileManager.default.removeItem(atPath: self.path) }
+    }
+
+    @Test("one that comes while the ingress waits for its database at the start does not end it")
+    func early() async throws {
+        let connected = Mailbox<Void>()
+        let mute = try await ServerBootstrap(group: .singletonMultiThreadedEventLoopGroup)
+            .childChannelInitializer { channel in
+                connected.send(())
+                return channel.eventLoop.makeSucceededVoidFuture()
+            }
+            .bind(host: "127.0.0.1", port: 0)
+            .get()
+        let port = try #require(mute.localAddress?.port)
+        let environment = ["DATABASE_URL": "postgres://u@127.0.0.1:\(port)/d", "REJOINDER_SECRET": "test"]
+        let arguments = ["ingress", "--http-port", "0", "--admin-port", "0"]
+        let status = try await Program.with("rejoinder", arguments, environment: environment) { ingress in
+            try await connected.next()
+            ingress.signal(.terminalClosed)
+            try await ingress.line(containing: "starting without the database")
+            try await ingress.line(containing: "read the configuration again")
+        }
+        #expect("\(status)" == "exited(0)")
+        try await mute.close()
     }
 
     @Test("endpoints and secrets are replaced, what can't be is named, and what is malformed changes nothing")

@@ -22,10 +22,11 @@ struct IngressExamination {
             let certificate = try reader.optional(IngressSettings.tlsCertificate)
             let key = try reader.optional(IngressSettings.tlsKey)
             let secrets = try settings.endpointSecrets()
+            let hasEndpoints = !secrets.isEmpty || file.map { !$0.endpoints.isEmpty } ?? false
             // Whatever else an ingress would refuse to start with.
-            if !secrets.isEmpty { _ = try self.flags.options(reader, file, environment: self.environment) }
+            if hasEndpoints { _ = try self.flags.options(reader, file, environment: self.environment) }
             let isIngress = file != nil || certificate != nil
-            var findings = SecretCheck.findings(secrets, isIngress: isIngress)
+            var findings = SecretCheck.findings(secrets, isIngress: isIngress, areUnsigned: hasEndpoints)
             if let token = try IngressSettings.dashboard(reader).token {
                 let remedy = "openssl rand -hex 32 # the new REJOINDER_OPERATOR_TOKEN"
                 findings += [SecretCheck.finding(token, "the operator's token", remedy: remedy)].compactMap(\.self)

@@ -85,7 +85,13 @@ struct PortCheck {
     }
 
     private func isIngress() async -> Bool {
-        let host = ["0.0.0.0", "::"].contains(self.admin.host) ? "127.0.0.1" : self.admin.host
+        let host =
+            switch self.admin.host {
+            case "0.0.0.0": "127.0.0.1"
+            case "::": "[::1]"
+            case let address where address.contains(":"): "[\(address)]"
+            case let host: host
+            }
         let request = HTTPClientRequest(url: "http://\(host):\(self.admin.port)/health/live")
         guard let response = try? await HTTPClient.shared.execute(request, timeout: .seconds(2)),
             let body = try? await response.body.collect(upTo: 1 << 10)

@@ -22,8 +22,13 @@ struct SecretCheck {
         "12345678", "123456789", "1234567890", "0123456789", "qwerty", "abcdef", "letmein", "none", "null", "todo",
     ]
 
-    static func findings(_ endpoints: [EndpointSecrets], isIngress: Bool) -> [Finding] {
+    /// `areUnsigned` is whether there are endpoints though none has a secret.
+    static func findings(_ endpoints: [EndpointSecrets], isIngress: Bool, areUnsigned: Bool = false) -> [Finding] {
         guard !endpoints.isEmpty else {
+            if areUnsigned {
+                let text = "all endpoints are unsigned: whoever reaches one may call it"
+                return [Finding(Self.name, .warning, text, remedy: Self.remedy)]
+            }
             let text = "none is set: only an ingress needs one"
             guard isIngress else { return [Finding(Self.name, .skipped, text)] }
             return [Finding(Self.name, .broken, "none is set", remedy: "REJOINDER_SECRET=$(openssl rand -hex 32)")]
