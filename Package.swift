@@ -373,7 +373,13 @@ let package = Package(
         ),
         .testTarget(
             name: "DashboardTests",
-            dependencies: ["Dashboard", "EventQueue", .product(name: "HTTPTypes", package: "swift-http-types")]
+            dependencies: [
+                "Dashboard", "EventQueue", "PostgresClient", "TestSupport",
+                .product(name: "HTTPTypes", package: "swift-http-types"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ]
         ),
         .testTarget(
             name: "DoctorTests",

@@ -28,7 +28,7 @@ struct CallsChart: Sendable {
     init(_ hour: Hour, at now: Int64) {
         let current = Int(now / 60_000)
         let total = hour.total
-        let rates = (0...Hour.length).map { Self.rates(hour, current - Hour.length + $0, now) }
+        let rates = (0...Hour.length).map { Self.rates(hour, current - Hour.length + $0) }
         let highest = rates.map { $0.reduce(0, +) }.max() ?? 0
         let top = Self.roundedUp(highest)
         self.bars = rates.enumerated().flatMap { index, rates in Self.stack(rates, at: index, top: top) }
@@ -49,10 +49,11 @@ struct CallsChart: Sendable {
             + self.legend.map { "\($0.outcome): \($0.calls), \($0.share)" }.joined(separator: "; ") + "."
     }
 
-    private static func rates(_ hour: Hour, _ minute: Int, _ now: Int64) -> [Double] {
-        // The minute under way counts for as long as it has lasted.
-        let seconds = min(60, max(10, Double(now - Int64(minute) * 60_000) / 1000))
-        return self.outcomes.map { Double(hour.minutes[minute]?.states[$0] ?? 0) / seconds }
+    private static func rates(_ hour: Hour, _ minute: Int) -> [Double] {
+        // The minute under way counts for as long as it had lasted when it was read; of its beginning there is too little.
+        guard let read = hour.minutes[minute] else { return self.outcomes.map { _ in 0 } }
+        let seconds = min(60, Double(read.readAt - Int64(minute) * 60_000) / 1000)
+        return self.outcomes.map { seconds < 10 ? 0 : Double(read.states[$0] ?? 0) / seconds }
     }
 
     private static func stack(_ rates: [Double], at index: Int, top: Double) -> [Bar] {

@@ -20,19 +20,23 @@ extension Dashboard {
             body: ResponseBody { writer in
                 var stream = LiveStream()
                 var quiet = 0
+                var seen = -1
                 try await writer.write(ByteBuffer(string: "retry: 2000\n\n"))
-                for await sample in self.sampler.samples().cancelOnGracefulShutdown() {
+                for await sample in self.sampler.samples(beginningWithLatest: true).cancelOnGracefulShutdown() {
                     // Whoever has signed out in the meantime sees what a stranger does.
                     let mayAct = visitor.session.map { self.sessions?.session($0.id) != nil } ?? false
+                    let parts = self.fragments.of(sample, mayAct: mayAct)
                     if let event {
-                        let view = await self.view(of: event, mayAct: mayAct)
-                        let parts = self.fragments.of(sample, mayAct: mayAct).filter {
-                            ["state", "stamp"].contains($0.name)
+                        stream.add(parts.filter { ["state", "stamp"].contains($0.name) })
+                        // While the database doesn't answer that, it need not be asked more.
+                        if sample.number != seen, sample.trouble == nil {
+                            let view = await self.view(of: event, mayAct: mayAct)
+                            stream.add([Fragments.Fragment(name: "life", html: self.pages.render("life", view))])
+                            quiet = view.event?.isLive == false ? quiet + 1 : 0
                         }
-                        stream.add(parts + [Fragments.Fragment(name: "life", html: self.pages.render("life", view))])
-                        quiet = view.event?.isLive == false && sample.trouble == nil ? quiet + 1 : 0
+                        seen = sample.number
                     } else {
-                        stream.add(self.fragments.of(sample, mayAct: mayAct))
+                        stream.add(parts)
                     }
                     // The last step of its life, the reply, is told a little after its end.
                     let isLast = quiet == 5
@@ -55,6 +59,7 @@ final class Fragments: Sendable {
 
     private struct Rendered {
         var number = -1
+        var isOld = false
         var fragments: [Fragment] = []
     }
 
@@ -72,11 +77,13 @@ final class Fragments: Sendable {
             let screen: Screen
         }
         return self.rendered.withLock { rendered in
-            if let known = rendered[mayAct], known.number == sample.number { return known.fragments }
+            if let known = rendered[mayAct], (known.number, known.isOld) == (sample.number, sample.isOld) {
+                return known.fragments
+            }
             let showsErrors = self.options.showsErrors(mayAct: mayAct)
             let values = Values(screen: Screen(sample, mayAct: mayAct, showsErrors: showsErrors))
             let fragments = Pages.fragments.map { Fragment(name: $0, html: self.pages.render($0, values)) }
-            rendered[mayAct] = Rendered(number: sample.number, fragments: fragments)
+            rendered[mayAct] = Rendered(number: sample.number, isOld: sample.isOld, fragments: fragments)
             return fragments
         }
     }

@@ -53,7 +53,12 @@ extension Dashboard {
             let contents: Contents
         }
         let sample = await self.sampler.current()
-        let view = await self.view(of: event, mayAct: visitor.session != nil)
+        let mayAct = visitor.session != nil
+        let isAway = sample.trouble != nil || sample.isOld
+        let view =
+            isAway
+            ? EventView(nil, [], mayAct: mayAct, missing: "It can't be read while the database is away.")
+            : await self.view(of: event, mayAct: mayAct)
         let notice = visitor.session.flatMap { self.sessions?.takeNotice(for: $0.id) }
         let values = Values(
             frame: Frame(visitor, stream: "/event/\(event)/live", notice: notice),
@@ -64,9 +69,11 @@ extension Dashboard {
             hasSteps: view.hasSteps,
             mayAct: view.mayAct,
             missing: view.missing,
-            contents: await self.contents(of: event, visitor)
+            contents: isAway
+                ? Contents(problem: "They can't be read while the database is away.")
+                : await self.contents(of: event, visitor)
         )
-        let isMissing = view.event == nil && sample.trouble == nil
+        let isMissing = view.event == nil && !isAway
         return self.page("event", values, status: isMissing ? .notFound : .ok)
     }
 
@@ -102,6 +109,7 @@ extension Dashboard {
         }
         do throws(QueueError) {
             let contents = try await self.contents.contents(of: event)
+            await self.contents.closeIdle()
             return Contents(payload: contents?.payload, answer: contents?.answer)
         } catch  where error.lacksRight {
             return Contents(problem: "\(Self.grantAdvice) \(Self.grantCommand)")

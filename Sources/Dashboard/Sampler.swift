@@ -15,6 +15,8 @@ final class Sampler: Sendable {
         var hour = Hour()
         /// What was wrong with the last try; `glance` is then an old one.
         var trouble: Trouble?
+        /// The try after it takes longer than it should.
+        var isOld = false
     }
 
     struct Trouble: Sendable {
@@ -25,9 +27,21 @@ final class Sampler: Sendable {
     private struct State {
         var sample = Sample()
         var sampledAt: ContinuousClock.Instant?
+        /// When viewers last got one.
+        var toldAt = ContinuousClock.now
         var lookedAt: ContinuousClock.Instant?
         var viewers: [Int: AsyncStream<Sample>.Continuation] = [:]
         var nextViewer = 0
+
+        /// No older than one that will soon be followed by another.
+        var isFresh: Bool { self.sampledAt.map { ContinuousClock.now - $0 < .seconds(4) } ?? false }
+
+        /// The last one that there is, and says so where it is old.
+        var latest: Sample {
+            var latest = self.sample
+            latest.isOld = !self.isFresh
+            return latest
+        }
     }
 
     private let reader: QueueReader
@@ -46,11 +60,32 @@ final class Sampler: Sendable {
     /// Samples while somebody looks, until the task is cancelled.
     func run() async {
         for await _ in self.awake {
-            while !Task.isCancelled, self.isWatched {
-                await self.sample()
-                try? await Task.sleep(for: Self.interval)
+            await withDiscardingTaskGroup { group in
+                group.addTask { await self.repeatLatest() }
+                while !Task.isCancelled, self.isWatched {
+                    await self.sample()
+                    try? await Task.sleep(for: Self.interval)
+                }
+                group.cancelAll()
             }
+            // Nobody knows whether it lasts.
+            self.state.withLock { $0.sample.trouble = nil }
             await self.reader.closeIdle()
+        }
+    }
+
+    /// Tells viewers that this process is there, while the database doesn't answer.
+    private func repeatLatest() async {
+        while !Task.isCancelled {
+            try? await Task.sleep(for: Self.interval / 2)
+            let (latest, viewers) = self.state.withLock { state in
+                guard state.sampledAt != nil, .now - state.toldAt >= Self.interval * 1.5 else {
+                    return (state.sample, [AsyncStream<Sample>.Continuation]())
+                }
+                state.toldAt = .now
+                return (state.latest, Array(state.viewers.values))
+            }
+            for viewer in viewers { viewer.yield(latest) }
         }
     }
 
@@ -58,8 +93,7 @@ final class Sampler: Sendable {
     func current() async -> Sample {
         let fresh = self.state.withLock { state in
             state.lookedAt = .now
-            let isFresh = state.sampledAt.map { ContinuousClock.now - $0 < .seconds(4) } ?? false
-            return isFresh ? state.sample : nil
+            return state.isFresh ? state.sample : nil
         }
         if let fresh { return fresh }
         let next = self.samples()
@@ -74,14 +108,17 @@ final class Sampler: Sendable {
             }
             let first = await group.next() ?? nil
             group.cancelAll()
-            return first ?? self.state.withLock { $0.sample }
+            return first ?? self.state.withLock { $0.latest }
         }
     }
 
-    /// Each new sample; who is slow misses some.
-    func samples() -> AsyncStream<Sample> {
+    /// Each new sample, and the last one again while the next takes its time; who is slow misses some.
+    ///
+    /// With `beginningWithLatest` the last one comes first, where it is fresh.
+    func samples(beginningWithLatest: Bool = false) -> AsyncStream<Sample> {
         let (stream, continuation) = AsyncStream.makeStream(of: Sample.self, bufferingPolicy: .bufferingNewest(1))
         let viewer = self.state.withLock { state in
+            if beginningWithLatest, state.isFresh { continuation.yield(state.sample) }
             state.nextViewer += 1
             state.viewers[state.nextViewer] = continuation
             state.lookedAt = .now
@@ -116,7 +153,7 @@ final class Sampler: Sendable {
         }
         let viewers = self.state.withLock { [sample] state in
             state.sample = sample
-            state.sampledAt = .now
+            (state.sampledAt, state.toldAt) = (.now, .now)
             return Array(state.viewers.values)
         }
         for viewer in viewers { viewer.yield(sample) }

@@ -78,20 +78,20 @@ struct Screen: Sendable {
         let incidents = glance.incidents.map { IncidentRow($0, at: glance.at) }.sorted { $0.code < $1.code }
         self.incidents = incidents.filter(\.isGoingOn) + incidents.filter { !$0.isGoingOn }
         self.live = glance.live.map { LiveRow($0) }
-        let allLive = glance.nodes.reduce(0) { $0 + $1.queued + $1.running }
-        self.moreLive = Self.more(allLive - glance.live.count)
+        self.moreLive = Self.more(glance.total.queued + glance.total.running - glance.live.count)
         self.steered = glance.steered.map { SteeredRow($0) }
         self.failures = glance.failures.map { FailureRow($0, at: glance.at, showsError: showsErrors) }
-        self.moreNodes = Self.more(glance.nodeCount - glance.nodes.count)
-        self.moreWorkers = Self.more(glance.workerCount - glance.workers.count)
+        self.moreNodes = Self.more(glance.total.nodes - glance.nodes.count)
+        self.moreWorkers = Self.more(glance.fleet.workers - glance.workers.count)
     }
 
     private static func more(_ number: Int) -> String? { number > 0 ? Figure.count(number) : nil }
 
     private static func state(_ sample: Sampler.Sample) -> State {
-        guard let trouble = sample.trouble else { return State(text: "Live", isOld: false) }
+        if sample.trouble == nil, !sample.isOld { return State(text: "Live", isOld: false) }
+        let reason = sample.trouble?.text ?? "The database has not answered yet."
         let figures = sample.glance.map { " Figures are of \(WallTime(milliseconds: $0.at).clock) UTC." } ?? ""
-        return State(text: trouble.text + figures, isOld: true)
+        return State(text: reason + figures, isOld: true)
     }
 
     /// Of a transaction that has been open for a minute.
@@ -111,11 +111,7 @@ struct Screen: Sendable {
         "Whether another login holds a snapshot is unknown: grant pg_read_all_stats to the login that owns the schema."
 
     private static func tiles(_ glance: QueueGlance, _ hour: Hour.Minute) -> [Tile] {
-        let queued = glance.nodes.reduce(0) { $0 + $1.queued }
-        let running = glance.nodes.reduce(0) { $0 + $1.running }
-        let oldest = glance.nodes.compactMap(\.oldest).max()
-        let slots = glance.workers.reduce(0) { $0 + $1.slots }
-        let busy = glance.workers.reduce(0) { $0 + $1.busy }
+        let (total, fleet) = (glance.total, glance.fleet)
         let broken = glance.incidents.filter { $0.about == "call" && $0.lately > 0 }
         let isBreaking = broken.contains { $0.code != "hung_up" && glance.at - $0.lastAt < 60_000 }
         return [
@@ -131,18 +127,22 @@ struct Screen: Sendable {
                 note: broken.max { $0.lately < $1.lately }.map { "last 5 min; most \($0.code)" } ?? "last 5 min",
                 isBad: isBreaking
             ),
-            Tile(label: "Queued", value: Figure.count(queued), note: "and \(Figure.count(running)) in a handler"),
+            Tile(
+                label: "Queued",
+                value: Figure.count(total.queued),
+                note: "and \(Figure.count(total.running)) in a handler"
+            ),
             Tile(
                 label: "Oldest queued",
-                value: oldest.map { Figure.time($0) } ?? "–",
-                note: oldest == nil ? "none waits" : "since its arrival",
-                isBad: (oldest ?? 0) > 10_000
+                value: total.oldest.map { Figure.time($0) } ?? "–",
+                note: total.oldest == nil ? "none waits" : "since its arrival",
+                isBad: (total.oldest ?? 0) > 10_000
             ),
             Tile(
                 label: "Slots busy",
-                value: "\(Figure.count(busy)) / \(Figure.count(slots))",
-                note: "of \(Figure.count(glance.workerCount)) \(glance.workerCount == 1 ? "worker" : "workers")",
-                isBad: glance.workerCount == 0 || busy >= slots
+                value: "\(Figure.count(fleet.busy)) / \(Figure.count(fleet.slots))",
+                note: "of \(Figure.count(fleet.workers)) \(fleet.workers == 1 ? "worker" : "workers")",
+                isBad: fleet.workers == 0 || fleet.busy >= fleet.slots
             ),
         ]
     }

@@ -16,6 +16,12 @@ package enum EventTrace {
         return context
     }
 
+    /// Where spans begin that are not to be recorded.
+    package static var unrecorded: ServiceContext {
+        let trace: (UInt64, UInt64) = (.random(in: 1 ... .max), .random(in: 1 ... .max))
+        return self.context(of: Traceparent(trace: trace, span: .random(in: 1 ... .max), isSampled: false).description)
+    }
+
     /// The same the other way round; nil from a tracer that speaks another language.
     package static func traceparent(of context: ServiceContext) -> String? {
         var fields: [String: String] = [:]

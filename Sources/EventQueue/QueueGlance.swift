@@ -5,11 +5,14 @@ package struct QueueGlance: Sendable, Decodable {
     /// By the database's clock, since 1970.
     package let at: Int64
     package let arrivals: Arrivals
-    /// The busiest first; there may be more than are listed.
+    /// Those that are paused or limited and the busiest first; there may be more than are listed.
     package let nodes: [Node]
-    package let nodeCount: Int
+    /// Of all nodes.
+    package let total: Total
+    /// There may be more than are listed.
     package let workers: [Worker]
-    package let workerCount: Int
+    /// All workers.
+    package let fleet: Fleet
     /// What waits or runs, the oldest first; there may be more.
     package let live: [Live]
     /// The oldest open transaction that holds back cleaning up, as far as the schema's owner sees it.
@@ -26,6 +29,20 @@ package struct QueueGlance: Sendable, Decodable {
     package struct Arrivals: Sendable, Decodable {
         package let calls: Int
         package let seconds: Double
+    }
+
+    package struct Total: Sendable, Decodable {
+        package let nodes: Int
+        package let queued: Int
+        package let running: Int
+        /// Age of the oldest queued event; nil where none is.
+        package let oldest: Int64?
+    }
+
+    package struct Fleet: Sendable, Decodable {
+        package let workers: Int
+        package let slots: Int
+        package let busy: Int
     }
 
     package struct Node: Sendable, Decodable {

@@ -22,6 +22,8 @@ struct OTLPEndpoint: Sendable, CustomStringConvertible {
 
     struct Failure: Error, CustomStringConvertible {
         let description: String
+        /// Whether the same may be taken later.
+        var isPassing = true
     }
 
     /// `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT` as it is, or `OTEL_EXPORTER_OTLP_ENDPOINT` with `/v1/traces`.
@@ -104,7 +106,11 @@ struct OTLPEndpoint: Sendable, CustomStringConvertible {
             return nil
         }
         guard let status else { throw Failure(description: "the connection was closed without a response") }
-        guard (200..<300).contains(status.code) else { throw Failure(description: "the response was \(status)") }
+        guard (200..<300).contains(status.code) else {
+            // OTLP 1.x, "Failures": these, and no others, are for another try.
+            let isPassing = [429, 502, 503, 504].contains(status.code)
+            throw Failure(description: "the response was \(status)", isPassing: isPassing)
+        }
     }
 
     private func head(bytes: Int) -> HTTPRequestHead {

@@ -13,6 +13,9 @@ import Foundation
 ///
 /// Told by OpenTelemetry's own variables; without an endpoint there is none, and nothing is traced.
 package struct OTLPExporter: Service {
+    /// How many spans are sent at once.
+    private static let most = 1000
+
     package let tracer: OTLPTracer
     private let endpoint: OTLPEndpoint
     private let service: String
@@ -43,16 +46,16 @@ package struct OTLPExporter: Service {
     /// Until graceful shutdown, when what is left is sent.
     package func run() async throws {
         await cancelWhenGracefulShutdown {
-            var lost = 0
+            var isAway = false
             while !Task.isCancelled {
                 try? await Task.sleep(for: .seconds(1))
-                await self.send(&lost)
+                await self.send(&isAway)
             }
         }
     }
 
-    /// `lost` is how many did not reach the collector since the last that did.
-    private func send(_ lost: inout Int) async {
+    /// `isAway` is whether the last did not reach the collector.
+    private func send(_ isAway: inout Bool) async {
         let (ended, dropped) = self.tracer.buffer.take()
         guard !ended.isEmpty else { return }
         var sent = 0
@@ -63,26 +66,30 @@ package struct OTLPExporter: Service {
                 negativeInfinity: "-Infinity",
                 nan: "NaN"
             )
-            for start in stride(from: 0, to: ended.count, by: 1000) {
-                let part = Array(ended[start..<min(start + 1000, ended.count)])
+            for start in stride(from: 0, to: ended.count, by: Self.most) {
+                let part = Array(ended[start..<min(start + Self.most, ended.count)])
                 let body = try encoder.encode(OTLPRequest(part, service: self.service, name: self.name))
                 // The last one is on its way when the task is cancelled already.
                 try await Task { try await self.endpoint.post(Array(body)) }.value
                 sent += part.count
             }
-            if lost > 0 { self.logger.info("spans reach their collector again", metadata: ["lost": "\(lost)"]) }
-            lost = 0
+            if isAway { self.logger.info("spans reach their collector again") }
+            isAway = false
             if dropped > 0 {
                 self.logger.warning("spans were dropped, there were too many", metadata: ["spans": "\(dropped)"])
             }
         } catch {
-            if lost == 0 {
+            if !isAway {
                 self.logger.warning(
                     "spans don't reach their collector",
                     metadata: ["endpoint": "\(self.endpoint)", "error": "\(error)"]
                 )
             }
-            lost += ended.count - sent + dropped
+            isAway = true
+            let isWorthTrying = (error as? OTLPEndpoint.Failure)?.isPassing ?? !(error is EncodingError)
+            // One batch that it refuses for good must not keep the others from it.
+            let left = ended.dropFirst(isWorthTrying ? sent : min(sent + Self.most, ended.count))
+            self.tracer.buffer.putBack(left, dropped: dropped + ended.count - sent - left.count)
         }
     }
 }

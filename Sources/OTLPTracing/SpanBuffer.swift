@@ -19,7 +19,7 @@ struct SpanRecord: Sendable {
 
 /// The spans that have ended, until they are sent.
 ///
-/// Bounded: where the collector is away or slow, the oldest stay and what comes then is dropped.
+/// Bounded: where the collector is away or slow, the oldest stay and what comes then is dropped, and counted.
 final class SpanBuffer: Sendable {
     static let most = 10_000
 
@@ -33,6 +33,15 @@ final class SpanBuffer: Sendable {
     func add(_ record: SpanRecord) {
         self.state.withLock { state in
             if state.ended.count < Self.most { state.ended.append(record) } else { state.dropped += 1 }
+        }
+    }
+
+    /// What was taken and could not be sent comes before what has ended since.
+    func putBack(_ ended: ArraySlice<SpanRecord>, dropped: Int) {
+        self.state.withLock { state in
+            let room = max(0, Self.most - ended.count)
+            state.dropped += dropped + max(0, state.ended.count - room)
+            state.ended = Array(ended + state.ended.prefix(room))
         }
     }
 

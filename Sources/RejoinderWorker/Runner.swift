@@ -44,6 +44,8 @@ final class Runner: Sendable {
     private let handlers: Handlers
     private let queue: WorkerQueue
     private let logger: Logger
+    /// Whether of a call that no ingress records nothing is recorded here.
+    private let followsIngress: Bool
     private let state = Mutex(State())
     /// By node, as metrics name it: a node's name is a stranger's text, and the others have one together.
     private let paces = Mutex<[String: Pace]>([:])
@@ -68,9 +70,10 @@ final class Runner: Sendable {
         }
     }
 
-    init(handlers: Handlers, queue: WorkerQueue, logger: Logger) {
+    init(handlers: Handlers, queue: WorkerQueue, followsIngress: Bool, logger: Logger) {
         self.handlers = handlers
         self.queue = queue
+        self.followsIngress = followsIngress
         self.logger = logger
     }
 
@@ -200,7 +203,11 @@ final class Runner: Sendable {
         _ claim: Claim,
         _ body: () async throws -> HandlerOutcome
     ) async throws -> HandlerOutcome {
-        guard let tracer = self.tracer, let trace = claim.trace else { return try await body() }
+        guard let tracer = self.tracer else { return try await body() }
+        guard let trace = claim.trace else {
+            guard self.followsIngress else { return try await body() }
+            return try await ServiceContext.withValue(EventTrace.unrecorded) { try await body() }
+        }
         let context = EventTrace.context(of: trace)
         if let waited = claim.waited {
             tracer.startSpan("queue", context: context, at: DefaultTracerClock.Timestamp(waited)).end()

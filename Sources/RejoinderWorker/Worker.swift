@@ -30,6 +30,28 @@ public struct Worker: Service {
         slots: Int = Worker.defaultSlots,
         logger: Logger
     ) {
+        self.init(
+            handlers: handlers,
+            databaseURL: databaseURL,
+            listenURL: listenURL,
+            name: name,
+            slots: slots,
+            followsIngress: false,
+            logger: logger
+        )
+    }
+
+    /// With `followsIngress` of a call that no ingress records nothing is recorded here; else the program's own tracer decides
+    /// on what its handlers do.
+    init(
+        handlers: Handlers,
+        databaseURL: String?,
+        listenURL: String?,
+        name: String,
+        slots: Int,
+        followsIngress: Bool,
+        logger: Logger
+    ) {
         precondition(slots > 0, "a worker has at least one slot")
         self.logger = logger
         self.configuration = PostgresConfiguration(
@@ -43,7 +65,7 @@ public struct Worker: Service {
             lanes: handlers.lanes(slots: slots),
             logger: logger
         )
-        self.runner = Runner(handlers: handlers, queue: queue, logger: logger)
+        self.runner = Runner(handlers: handlers, queue: queue, followsIngress: followsIngress, logger: logger)
     }
 
     /// Enough for handlers that mostly wait for others.

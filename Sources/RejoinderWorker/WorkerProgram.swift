@@ -132,6 +132,7 @@ struct WorkerCommand<Program: WorkerProgram>: AsyncParsableCommand {
             listenURL: try CommonSettings.listenURL(in: environment),
             name: name,
             slots: try settings.required(WorkerSettings.slots),
+            followsIngress: true,
             logger: logger
         )
         do {

@@ -89,6 +89,28 @@ struct HourTests {
         (0..<abs(bucket)).reduce(1.0) { value, _ in bucket > 0 ? value * 1.0905077 : value / 1.0905077 }
     }
 
+    @Test("the minute under way counts for as long as it had lasted when it was read, once there is enough of it")
+    func underWay() {
+        let start = Int64(Self.current) * 60_000
+        func top(readAfter seconds: Int64, calls: Int) -> String {
+            var hour = Hour()
+            let count = MinuteCount(
+                minute: Self.current,
+                node: "a",
+                state: "answered",
+                bucket: 80,
+                calls: calls,
+                sampled: false
+            )
+            hour.take([count], of: Self.current..<Self.current + 1, at: start + seconds * 1000)
+            let chart = CallsChart(hour, at: start + seconds * 1000 + 9000)
+            return chart.bars.isEmpty ? "none" : chart.summary
+        }
+        #expect(top(readAfter: 11, calls: 110).contains("at most 10. "))
+        #expect(top(readAfter: 41, calls: 410).contains("at most 10. "))
+        #expect(top(readAfter: 1, calls: 10) == "none")
+    }
+
     @Test("charts have a bar for each outcome and minute, lines that break where there were no calls, and words")
     func charts() {
         var hour = Hour()

@@ -77,6 +77,21 @@ struct GlanceTests {
         }
     }
 
+    @Test("of more nodes than are shown those that are steered are there, and the totals are of all")
+    func many() async throws {
+        try await TestCluster.withDatabase { database in
+            let owner = try await database.connect()
+            try await owner.enqueue((0..<120).map { .sample(node: "node \($0)") }, ingress: 1)
+            try await owner.query("select rejoinder.pause('zz paused')")
+            for _ in 0..<3 { _ = try await owner.register(.worker, [.sample(["a"], slots: 5)]) }
+            let glance = try await QueueReader(database.configuration, logger: .init(label: "test")).glance()
+            #expect(glance.nodes.count == 100 && glance.nodes.contains { $0.node == "zz paused" && $0.paused })
+            #expect(glance.total.nodes == 122 && glance.total.queued == 120 && glance.total.running == 0)
+            #expect(glance.total.oldest != nil)
+            #expect(glance.fleet.workers == 3 && glance.fleet.slots == 15 && glance.fleet.busy == 0)
+        }
+    }
+
     @Test("a glance shows nodes, workers, arrivals and the latest failures; an ingress's login is enough")
     func glance() async throws {
         try await TestCluster.withDatabase { database in
@@ -93,7 +108,7 @@ struct GlanceTests {
             let reader = QueueReader(ingress.configuration, logger: .init(label: "test"))
             let glance = try await reader.glance()
             let nodes = Dictionary(uniqueKeysWithValues: glance.nodes.map { ($0.node, $0) })
-            #expect(glance.nodeCount == 3 && nodes.count == 3)
+            #expect(glance.total.nodes == 3 && nodes.count == 3)
             #expect(nodes["a"]?.queued == 1 && nodes["a"]?.running == 1 && nodes["a"]?.workers == 1)
             #expect(nodes["b"]?.queued == 1 && nodes["b"]?.workers == 0 && nodes["b"]?.oldest != nil)
             #expect(nodes["c"]?.paused == true && nodes["c"]?.waits == true && nodes["c"]?.oldest == nil)

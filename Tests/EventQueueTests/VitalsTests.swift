@@ -71,6 +71,54 @@ struct VitalsTests {
         }
     }
 
+    @Test("a node that nobody calls any more has no figure of workers, and comes after those that are called")
+    func retired() async throws {
+        try await TestCluster.withDatabase { database in
+            try await database.query(
+                """
+                insert into rejoinder.node (name, last_seen_at)
+                select 'gone ' || n, clock_timestamp() - interval '3 hours' from generate_series(1, 150) as n
+                """
+            )
+            try await database.query("insert into rejoinder.node (name) values ('zz called')")
+            let nodes = try await database.query(
+                "select node from rejoinder.vitals() where metric = 'rejoinder_queue_events state=queued'"
+            ).flatMap(\.self)
+            #expect(nodes.count == 151 && nodes.first == "zz called")
+            let served = try await database.query(
+                "select node, value::text from rejoinder.vitals() where metric = 'rejoinder_node_workers'"
+            )
+            #expect(served == [["zz called", "0"]])
+        }
+    }
+
+    @Test("what vacuums holds nothing back, though it has a snapshot")
+    func vacuum() async throws {
+        try await TestCluster.withDatabase { database in
+            try await database.query("create table big as select generate_series(1, 100000) as n")
+            let cleaner = try await database.connect()
+            try await cleaner.run(
+                script: "set vacuum_cost_delay = 100; set vacuum_cost_limit = 1; set statement_timeout = 0",
+                timeout: .seconds(5)
+            )
+            let vacuum = Task { try await cleaner.run(script: "vacuum big", timeout: .seconds(60)) }
+            let other = try await database.connect()
+            try await eventually("it vacuums, with a snapshot") {
+                try await !other.query(
+                    """
+                    select 1
+                      from pg_stat_progress_vacuum as v
+                      join pg_stat_activity as a on a.pid = v.pid
+                     where a.backend_xmin is not null and v.relid = 'big'::regclass
+                    """
+                ).isEmpty
+            }
+            #expect(try await other.query("select pid::text from rejoinder.snapshots()") == [])
+            try await other.query("select pg_cancel_backend(pid)::text from pg_stat_progress_vacuum")
+            await #expect(throws: PostgresError.self) { try await vacuum.value }
+        }
+    }
+
     @Test("an open transaction that holds back the cleaning up shows its age")
     func oldSnapshot() async throws {
         try await TestCluster.withDatabase { database in

@@ -94,6 +94,22 @@ struct OTLPTracingTests {
         #expect((ended.count, dropped) == (SpanBuffer.most, 5))
     }
 
+    @Test("what could not be sent comes again, before what has ended since; of too many the oldest stay")
+    func putBack() {
+        let tracer = OTLPTracer(sampler: TraceSampler(ratio: 1), buffer: SpanBuffer())
+        for name in ["a", "b", "c"] { tracer.startSpan(name, context: .topLevel).end() }
+        let (taken, _) = tracer.buffer.take()
+        tracer.startSpan("d", context: .topLevel).end()
+        tracer.buffer.putBack(taken.dropFirst(), dropped: 1)
+        let (again, dropped) = tracer.buffer.take()
+        #expect(again.map(\.name) == ["b", "c", "d"] && dropped == 1)
+
+        for _ in 0..<SpanBuffer.most { tracer.startSpan("new", context: .topLevel).end() }
+        tracer.buffer.putBack(again[...], dropped: 0)
+        let (full, left) = tracer.buffer.take()
+        #expect(full.count == SpanBuffer.most && full.prefix(4).map(\.name) == ["b", "c", "d", "new"] && left == 3)
+    }
+
     @Test(
         "a malformed variable is named",
         arguments: [

@@ -83,6 +83,36 @@ struct TraceTests {
         }
     }
 
+    @Test("of a call that is not recorded its handler's spans aren't either, whatever the worker's own part is")
+    func unrecordedHandler() async throws {
+        try await TestCluster.withDatabase { database in
+            try await TraceCollector.run { collector in
+                let environment = ["OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:\(collector.port)"]
+                let none = environment.merging(["OTEL_TRACES_SAMPLER_ARG": "0"]) { $1 }
+                let all = environment.merging(["OTEL_TRACES_SAMPLER_ARG": "1", "DATABASE_URL": database.url]) { $1 }
+                try await Deployment.with(database, environment: none) { deployment in
+                    try await Program.with("ScriptedWorker", environment: all) { _ in
+                        #expect(try await deployment.call("traced").message == "none")
+                        let trace = "4bf92f3577b34da6a3ce929d0e0e4736"
+                        let recorded = try await deployment.post(
+                            Deployment.body("traced"),
+                            headers: [
+                                ("Content-Type", "application/json"),
+                                ("traceparent", "00-\(trace)-00f067aa0ba902b7-01"),
+                            ]
+                        )
+                        #expect(recorded.status == 200)
+                        var spans: [TraceExport.Span] = []
+                        while !spans.contains(where: { $0.name == "look up" && $0.traceId == trace }) {
+                            spans += try TraceExport(decoding: try await collector.requests.next().body).spans
+                        }
+                        #expect(Set(spans.map(\.traceId)) == [trace])
+                    }
+                }
+            }
+        }
+    }
+
     @Test("a handler has its call's traceparent, and a span that it starts is a child of its own span")
     func handler() async throws {
         try await TestCluster.withDatabase { database in

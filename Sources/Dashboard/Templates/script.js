@@ -3,7 +3,7 @@
   const address = document.body.dataset.stream;
   const state = document.getElementById("state");
   if (!address || !state || !window.EventSource) return;
-  let stream, heard = Date.now(), isOver = false, pressed = null;
+  let stream, again, heard = Date.now(), isOver = false, pressed = null;
   const waiting = new Map();
 
   // Puts a part in its place; who has the focus keeps it. What is being selected or pressed stays for now: a press whose
@@ -31,6 +31,7 @@
   }
 
   const open = () => {
+    clearTimeout(again);
     stream = new EventSource(address);
     stream.addEventListener("fragment", (event) => {
       const end = event.data.indexOf("\n");
@@ -43,7 +44,7 @@
     });
     stream.addEventListener("end", () => { isOver = true; stream.close(); });
     // Some answers end an EventSource for good: a new one is made.
-    stream.onerror = () => { if (!isOver && stream.readyState === EventSource.CLOSED) setTimeout(open, 3000); };
+    stream.onerror = () => { if (!isOver && stream.readyState === EventSource.CLOSED) again = setTimeout(open, 3000); };
   };
   open();
 
@@ -59,6 +60,7 @@
   // Nobody looks at a hidden page.
   document.addEventListener("visibilitychange", () => {
     if (isOver) return;
+    clearTimeout(again);
     stream.close();
     if (!document.hidden) { heard = Date.now(); open(); }
   });

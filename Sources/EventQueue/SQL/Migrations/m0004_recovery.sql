@@ -385,9 +385,11 @@ begin
           join pg_class as p on p.oid = i.inhparent
          where i.inhparent in ('rejoinder.received'::regclass, 'rejoinder.outcome'::regclass, 'rejoinder.reply'::regclass)
            and c.relname ~ '_[0-9]{8}$'
-         order by right(c.relname, 8), c.relname
+         -- What was received goes before its outcomes: without these it would look as if it were in the queue.
+         order by right(c.relname, 8), p.relname <> 'received', c.relname
     loop
         continue when day + interval '1 day' >= kept_since;
+        continue when parent <> 'received' and to_regclass('rejoinder.received_' || right(partition, 8)) is not null;
         -- An old event that was queued again still needs its payload.
         continue when parent = 'received' and exists (
             select from rejoinder.live as l

@@ -348,7 +348,9 @@ begin
                   from pg_stat_activity as a
                  where a.datname = current_database()
                    and a.pid <> pg_backend_pid()
+                   -- What vacuums holds nothing back, be it the server itself or a client.
                    and a.backend_type <> 'autovacuum worker'
+                   and not exists (select from pg_stat_progress_vacuum as v where v.pid = a.pid)
                    and a.xact_start is not null
                    and (a.backend_xmin is not null or a.backend_xid is not null)
                 union all
@@ -411,6 +413,7 @@ begin
         select figure.metric, known.name, figure.value::double precision
           from known
           left join live on live.name = known.name
+          left join rejoinder.node as called on called.name = known.name
          cross join lateral (
             values
                 ('rejoinder_queue_events state=queued', coalesce(live.queued, 0)),
@@ -423,7 +426,14 @@ begin
                      where (lane.nodes is null or known.name = any (lane.nodes))
                        and (known.name = any (lane.excluding)) is not true
                 ))
-         ) as figure (metric, value);
+         ) as figure (metric, value)
+         -- One that nobody calls any more needs no worker. ("last_seen_at" is right to within an hour or so.)
+         where figure.metric <> 'rejoinder_node_workers'
+            or figure.value > 0
+            or live.name is not null
+            or called.last_seen_at > clock_timestamp() - interval '2 hours'
+         -- The first get labels of their own.
+         order by live.name is not null desc, called.last_seen_at desc nulls last, known.name;
 
     return query
         select 'rejoinder_workers', null::text, count(*)::double precision

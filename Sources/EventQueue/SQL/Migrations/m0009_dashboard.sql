@@ -7,6 +7,7 @@ set jit = off
 as $$
 declare
     started constant timestamptz := clock_timestamp();
+    nodes constant rejoinder.nodes[] := array(select n from rejoinder.nodes as n);
 begin
     return json_build_object(
         'at', floor(extract(epoch from started) * 1000)::bigint,
@@ -33,12 +34,19 @@ begin
                            known.max_per_second, known.workers,
                            floor(extract(epoch from known.oldest) * 1000)::bigint as oldest,
                            floor(extract(epoch from known.longest) * 1000)::bigint as longest
-                      from rejoinder.nodes as known
-                     order by known.queued + known.running desc, known.node
+                      from unnest(nodes) as known
+                     order by known.paused or num_nonnulls(known.max_running, known.max_per_second) > 0 desc,
+                              known.queued + known.running desc, known.node
                      limit 100
               ) as n
         ),
-        'node_count', (select count(*) from rejoinder.nodes),
+        'total', (
+            select json_build_object(
+                       'nodes', count(*), 'queued', coalesce(sum(known.queued), 0), 'running', coalesce(sum(known.running), 0),
+                       'oldest', floor(extract(epoch from max(known.oldest)) * 1000)::bigint
+                   )
+              from unnest(nodes) as known
+        ),
         'workers', (
             select coalesce(json_agg(w order by w.id), '[]')
               from (
@@ -49,7 +57,13 @@ begin
                      limit 200
               ) as w
         ),
-        'worker_count', (select count(*) from rejoinder.process as p where p.role = 'worker' and p.stopped_at is null),
+        'fleet', (
+            select json_build_object(
+                       'workers', count(*), 'slots', coalesce(sum(p.slots), 0), 'busy', coalesce(sum(p.busy), 0)
+                   )
+              from rejoinder.process as p
+             where p.role = 'worker' and p.stopped_at is null
+        ),
         'live', (
             select coalesce(json_agg(l), '[]')
               from (
