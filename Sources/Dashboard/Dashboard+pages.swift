@@ -107,9 +107,15 @@ extension Dashboard {
         guard self.sessions == nil || visitor.session != nil else {
             return Contents(problem: "Hidden. Sign in to see them.")
         }
+        let read: Result<(payload: String, answer: String?)?, QueueError>
         do throws(QueueError) {
-            let contents = try await self.contents.contents(of: event)
-            await self.contents.closeIdle()
+            read = .success(try await self.contents.contents(of: event))
+        } catch {
+            read = .failure(error)
+        }
+        await self.contents.closeIdle()
+        do throws(QueueError) {
+            let contents = try read.get()
             return Contents(payload: contents?.payload, answer: contents?.answer)
         } catch  where error.lacksRight {
             return Contents(problem: "\(Self.grantAdvice) \(Self.grantCommand)")

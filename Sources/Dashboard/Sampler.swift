@@ -42,6 +42,12 @@ final class Sampler: Sendable {
             latest.isOld = !self.isFresh
             return latest
         }
+
+        /// Under the lock, so that none gets an older one after a newer.
+        mutating func tellViewers() {
+            self.toldAt = .now
+            for viewer in self.viewers.values { viewer.yield(self.latest) }
+        }
     }
 
     private let reader: QueueReader
@@ -69,7 +75,7 @@ final class Sampler: Sendable {
                 group.cancelAll()
             }
             // Nobody knows whether it lasts.
-            self.state.withLock { $0.sample.trouble = nil }
+            self.state.withLock { ($0.sample.trouble, $0.sampledAt) = (nil, nil) }
             await self.reader.closeIdle()
         }
     }
@@ -78,14 +84,9 @@ final class Sampler: Sendable {
     private func repeatLatest() async {
         while !Task.isCancelled {
             try? await Task.sleep(for: Self.interval / 2)
-            let (latest, viewers) = self.state.withLock { state in
-                guard state.sampledAt != nil, .now - state.toldAt >= Self.interval * 1.5 else {
-                    return (state.sample, [AsyncStream<Sample>.Continuation]())
-                }
-                state.toldAt = .now
-                return (state.latest, Array(state.viewers.values))
+            self.state.withLock { state in
+                if state.sampledAt != nil, .now - state.toldAt >= Self.interval * 1.5 { state.tellViewers() }
             }
-            for viewer in viewers { viewer.yield(latest) }
         }
     }
 
@@ -151,11 +152,10 @@ final class Sampler: Sendable {
         } catch {
             sample.trouble = Trouble(since: sample.trouble?.since ?? .now, error: error)
         }
-        let viewers = self.state.withLock { [sample] state in
+        self.state.withLock { [sample] state in
             state.sample = sample
-            (state.sampledAt, state.toldAt) = (.now, .now)
-            return Array(state.viewers.values)
+            state.sampledAt = .now
+            state.tellViewers()
         }
-        for viewer in viewers { viewer.yield(sample) }
     }
 }

@@ -13,8 +13,9 @@ extension WorkerQueue {
         _ onEvent: @escaping @Sendable (Event) async -> Void,
         onEnd: () async -> Void = {}
     ) async {
+        // Lasts until `onEnd` has returned, also where this task is cancelled: without a session its events go to others.
+        let session = Task(name: "session") { await self.session.run() }
         await withDiscardingTaskGroup { group in
-            group.addTask { await self.session.run() }
             group.addTask { await self.poll() }
             group.addTask {
                 await self.looks.run { lanes in
@@ -26,9 +27,11 @@ extension WorkerQueue {
             }
             group.addTask { await self.tellPersistently() }
             await self.exchangePersistently(onEvent)
-            await onEnd()
             group.cancelAll()
         }
+        await onEnd()
+        session.cancel()
+        await session.value
         // Not before the session has ended, which might register again.
         await self.session.deregister()
         await self.pool.closeIdle()

@@ -80,7 +80,7 @@ extension WorkerQueue {
 
     /// The database refused a batch of outcomes: finds what it is that it refuses, and lets the rest through.
     ///
-    /// One that it refuses fails its event, for a reason that any database can store.
+    /// One that it refuses is told again with a reason that any database can store, an answer as a failure.
     private func answerApart(
         _ outcomes: [WorkerTable.Told],
         after error: PostgresError,

@@ -52,12 +52,15 @@ package struct OTLPExporter: Service {
                 await self.send(&isAway)
             }
         }
+        let (left, dropped) = self.tracer.buffer.take()
+        guard !left.isEmpty || dropped > 0 else { return }
+        self.logger.warning("spans were dropped", metadata: ["spans": "\(left.count + dropped)"])
     }
 
     /// `isAway` is whether the last did not reach the collector.
     private func send(_ isAway: inout Bool) async {
         let (ended, dropped) = self.tracer.buffer.take()
-        guard !ended.isEmpty else { return }
+        guard !ended.isEmpty || dropped > 0 else { return }
         var sent = 0
         do {
             let encoder = JSONEncoder()
@@ -73,11 +76,11 @@ package struct OTLPExporter: Service {
                 try await Task { try await self.endpoint.post(Array(body)) }.value
                 sent += part.count
             }
-            if isAway { self.logger.info("spans reach their collector again") }
-            isAway = false
-            if dropped > 0 {
-                self.logger.warning("spans were dropped, there were too many", metadata: ["spans": "\(dropped)"])
+            if isAway, sent > 0 {
+                self.logger.info("spans reach their collector again")
+                isAway = false
             }
+            if dropped > 0 { self.logger.warning("spans were dropped", metadata: ["spans": "\(dropped)"]) }
         } catch {
             if !isAway {
                 self.logger.warning(

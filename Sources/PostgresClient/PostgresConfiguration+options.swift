@@ -93,13 +93,15 @@ extension PostgresConfiguration {
         try Self.checkCounts(values)
     }
 
-    /// Each host may have an address, and a port of its own.
+    /// Each host may have an address, and a port of its own; those that a variable or a service names are not known here.
     private static func checkCounts(_ values: [String: String]) throws(PostgresError) {
         func count(_ keyword: String) -> Int { Self.list(values[keyword]).count }
         let (names, addresses, ports) = (count("host"), count("hostaddr"), count("port"))
-        let hosts = max(names, addresses, 1)
+        let hosts = max(names, addresses)
         let fault: String? =
-            if names > 0, addresses > 0, names != addresses {
+            if hosts == 0 {
+                nil
+            } else if names > 0, addresses > 0, names != addresses {
                 "host has \(names) values and hostaddr \(addresses), expected as many"
             } else if ports > 1, ports != hosts {
                 "port has \(ports) values, expected one, or one for each host, of which there are \(hosts)"

@@ -12,7 +12,7 @@ struct AttemptRun: Sendable {
     }
 
     private enum Happening: Sendable {
-        case returned(AttemptOutcome)
+        case returned(AttemptOutcome, at: ContinuousClock.Instant)
         /// The handler is cut off: at its deadline, its time limit, or since the caller has hung up.
         case cutOff(AttemptOutcome?)
         /// The handler had its time to heed its cancellation.
@@ -42,7 +42,8 @@ struct AttemptRun: Sendable {
         let start = ContinuousClock.now
         // Left behind when its handler ignores its cancellation. One that blocks its thread blocks no timer, as in a worker.
         let handler = Task(executorPreference: HandlerThread()) {
-            continuation.yield(.returned(await self.handle.attempt(at: self.body, context: self.context)))
+            let outcome = await self.handle.attempt(at: self.body, context: self.context)
+            continuation.yield(.returned(outcome, at: .now))
         }
         let (instant, outcome) = self.limit(from: start)
         let limit = Self.timer(instant, .cutOff(outcome), continuation)
@@ -50,9 +51,9 @@ struct AttemptRun: Sendable {
         var cutOff: AttemptOutcome??
         for await happening in happenings {
             switch happening {
-            case .returned(let answer):
-                if cutOff == nil, .now > instant { cutOff = .some(outcome) }
-                return End(outcome: cutOff ?? answer, duration: .now - start, heedsCancellation: true)
+            case .returned(let answer, let end):
+                if cutOff == nil, end > instant { cutOff = .some(outcome) }
+                return End(outcome: cutOff ?? answer, duration: end - start, heedsCancellation: true)
             case .cutOff(let outcome):
                 guard cutOff == nil else { continue }
                 cutOff = .some(outcome)

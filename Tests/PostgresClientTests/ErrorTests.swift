@@ -117,7 +117,7 @@ struct ErrorTests {
         arguments: [
             "host=/tmp/a@b", "host=@abstract", "postgres://[::1]:1/x", "host=fe80::1%eth0", "host=a hostaddr=10.0.0.2",
             "host=a,b port=1", "host=a,b port=1,2", "postgres://a:1,b:2/x", "port=5433", "host=a,,b port=1,2,3",
-            "host=bücher.example",
+            "host=bücher.example", "port=5432,5433", "service=two port=1,2",
         ]
     )
     func hosts(_ text: String) throws {

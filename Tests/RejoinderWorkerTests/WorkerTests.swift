@@ -113,6 +113,34 @@ struct WorkerTests {
         }
     }
 
+    @Test("while they clean up it is no lost worker")
+    func cleaningUp() async throws {
+        let (started, cancelled) = (Mailbox<Void>(), Mailbox<Void>())
+        let handlers = Handlers {
+            Handle("waits") { _, context in
+                started.send(())
+                try? await Task.sleep(for: .seconds(600))
+                cancelled.send(())
+                await Task { try? await Task.sleep(for: .milliseconds(1500)) }.value
+                context.logger.info("cleaned up")
+                throw CancellationError()
+            }
+        }
+        try await Self.run(handlers) { scene in
+            let id = try await scene.enqueue("waits")
+            try await started.next()
+            scene.worker.cancel()
+            try await cancelled.next()
+            let ended = Task { try await scene.worker.value }
+            while try await scene.state(of: id) == "running" {
+                try await scene.connection.query("select requeued::text from rejoinder.recover()")
+            }
+            #expect(scene.recorder.entries.contains { $0.message == "cleaned up" })
+            try await ended.value
+            #expect(try await scene.connection.query("select code from rejoinder.incident") == [])
+        }
+    }
+
     @Test("an event that this worker is given a second time, since it had stood still, runs once at a time")
     func again() async throws {
         let started = Mailbox<Int>()

@@ -82,8 +82,8 @@ end $$;
 -- An eager lane (awake, with a free slot) will claim again before it sleeps, so its nodes need nobody. Otherwise one
 -- idle lane is notified; a lane that fills up wakes the next. Nothing is lost in between: a lane takes its "idle" lock
 -- and then claims once more before it sleeps, so either the lock is seen here, or the event is seen there.
--- With "before_commit" this transaction has yet to commit what they are woken for, which takes its time: an eager lane, which
--- may claim for the last time meanwhile and sleep, is notified as well.
+-- With "before_commit" this transaction has yet to commit what they are woken for, which takes its time: what a lane is may be
+-- over by then, so that all that serve these nodes are notified.
 create function rejoinder.wake(nodes text[], before_commit boolean default false) returns integer
 language plpgsql as $$
 #variable_conflict use_column
@@ -95,16 +95,19 @@ declare
     woken integer := 0;
 begin
     perform set_config('synchronous_commit', 'off', true);
-    foreach lane in array lanes loop
-        continue when not rejoinder.has_attention(lane.id, rejoinder.lock_class('eager'));
-        left_over := rejoinder.without(uncovered, lane.nodes, lane.excluding);
-        if before_commit and left_over <> uncovered then
+    if before_commit then
+        foreach lane in array lanes loop
+            continue when rejoinder.without(nodes, lane.nodes, lane.excluding) = nodes;
             perform pg_notify(rejoinder.channel(lane.process), 'wake ' || lane.id);
             woken := woken + 1;
-        end if;
-        uncovered := left_over;
+        end loop;
+        return woken;
+    end if;
+    foreach lane in array lanes loop
+        continue when not rejoinder.has_attention(lane.id, rejoinder.lock_class('eager'));
+        uncovered := rejoinder.without(uncovered, lane.nodes, lane.excluding);
         if uncovered = '{}' then
-            return woken;
+            return 0;
         end if;
     end loop;
     foreach lane in array lanes loop

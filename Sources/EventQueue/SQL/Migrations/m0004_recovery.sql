@@ -389,7 +389,11 @@ begin
          order by right(c.relname, 8), p.relname <> 'received', c.relname
     loop
         continue when day + interval '1 day' >= kept_since;
-        continue when parent <> 'received' and to_regclass('rejoinder.received_' || right(partition, 8)) is not null;
+        continue when parent <> 'received' and exists (
+            select from pg_inherits as i
+             where i.inhparent = 'rejoinder.received'::regclass
+               and i.inhrelid = to_regclass('rejoinder.received_' || right(partition, 8))
+        );
         -- An old event that was queued again still needs its payload.
         continue when parent = 'received' and exists (
             select from rejoinder.live as l

@@ -401,7 +401,7 @@ begin
               from rejoinder.lane as l
               join rejoinder.process as p on p.id = l.process
              where p.role = 'worker' and p.stopped_at is null and p.missing_since is null
-        ), known as (
+        ), named as (
             (select n.name from rejoinder.node as n order by n.last_seen_at desc, n.name limit 500)
             union
             select live.name from live
@@ -409,17 +409,22 @@ begin
             select unnest(lane.nodes) from lane
             union
             select n.name from rejoinder.node as n where n.paused_at is not null
+        ), known as (
+            select named.name, live.queued, live.running, live.oldest, called.last_seen_at,
+                   called.paused_at is not null as is_paused,
+                   row_number() over (order by live.name is not null desc, called.last_seen_at desc nulls last, named.name) as rank
+              from named
+              left join live on live.name = named.name
+              left join rejoinder.node as called on called.name = named.name
         )
         select figure.metric, known.name, figure.value::double precision
           from known
-          left join live on live.name = known.name
-          left join rejoinder.node as called on called.name = known.name
          cross join lateral (
             values
-                ('rejoinder_queue_events state=queued', coalesce(live.queued, 0)),
-                ('rejoinder_queue_events state=running', coalesce(live.running, 0)),
-                ('rejoinder_queue_oldest_age_seconds', coalesce(live.oldest, 0)),
-                ('rejoinder_node_paused', (exists (select from rejoinder.node as n where n.name = known.name and n.paused_at is not null))::integer),
+                ('rejoinder_queue_events state=queued', coalesce(known.queued, 0)),
+                ('rejoinder_queue_events state=running', coalesce(known.running, 0)),
+                ('rejoinder_queue_oldest_age_seconds', coalesce(known.oldest, 0)),
+                ('rejoinder_node_paused', known.is_paused::integer),
                 ('rejoinder_node_workers', (
                     select count(distinct lane.process)
                       from lane
@@ -427,13 +432,13 @@ begin
                        and (known.name = any (lane.excluding)) is not true
                 ))
          ) as figure (metric, value)
-         -- One that nobody calls any more needs no worker. ("last_seen_at" is right to within an hour or so.)
+         -- The first get labels of their own. Of the others, which share one, those that nobody calls any more need no workers.
          where figure.metric <> 'rejoinder_node_workers'
             or figure.value > 0
-            or live.name is not null
-            or called.last_seen_at > clock_timestamp() - interval '2 hours'
-         -- The first get labels of their own.
-         order by live.name is not null desc, called.last_seen_at desc nulls last, known.name;
+            or known.rank <= 100
+            or known.queued is not null
+            or known.last_seen_at > clock_timestamp() - interval '2 hours'
+         order by known.rank;
 
     return query
         select 'rejoinder_workers', null::text, count(*)::double precision
