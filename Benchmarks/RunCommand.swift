@@ -1,7 +1,8 @@
 import ArgumentParser
 import LocalPostgres
 import Settings
-import UnixSignals
+import Stage
+import Synchronization
 
 #if canImport(FoundationEssentials)
 import FoundationEssentials
@@ -36,10 +37,18 @@ struct RunCommand: AsyncParsableCommand {
     func run() async throws {
         OpenFiles.allowAsManyAsPossible()
         let scenarios = try self.scenarios()
-        let report = try await self.endingOnSignals { try await self.report(on: scenarios) }
+        let report: Report
+        do {
+            report = try await endingOnSignals { try await self.report(on: scenarios) }
+        } catch is Interrupted {
+            StandardError.print("bench: interrupted")
+            throw ExitCode(130)
+        }
         print(report.text)
         try report.write(to: self.json)
-        if report.rows.contains(where: { $0.verdict == .failed }) { throw ExitCode(1) }
+        let mistakes = Load.mistakes.load(ordering: .relaxed)
+        if mistakes > 0 { StandardError.print("bench: \(mistakes) calls got a wrong reply, or none") }
+        if mistakes > 0 || report.rows.contains(where: { $0.verdict == .failed }) { throw ExitCode(1) }
         if self.check, !report.rows.allSatisfy(\.passesCheck) { throw ExitCode(1) }
     }
 
@@ -85,24 +94,5 @@ struct RunCommand: AsyncParsableCommand {
             attributes: [.posixPermissions: 0o755]
         )
         return folder
-    }
-
-    /// Cancels the work on a signal, so that it ends all that it has started.
-    private func endingOnSignals(_ work: @escaping @Sendable () async throws -> Report) async throws -> Report {
-        let signals = await UnixSignalsSequence(trapping: .sigint, .sigterm, .sighup)
-        return try await withThrowingTaskGroup(of: Report?.self) { group in
-            group.addTask { try await work() }
-            group.addTask {
-                for await _ in signals { return nil }
-                return nil
-            }
-            defer { group.cancelAll() }
-            if case let report?? = try await group.next() { return report }
-            group.cancelAll()
-            // The work ends by its cancellation, once everything has been ended.
-            while let end = await group.nextResult() { _ = end }
-            StandardError.print("bench: interrupted")
-            throw ExitCode(130)
-        }
     }
 }

@@ -250,18 +250,16 @@ final class Arena: Sendable {
         }
     }
 
-    /// The worker that runs most events at this moment.
+    /// Of the workers that are there the one that runs most events at this moment.
     func busiestWorker() async throws -> Member {
-        let pid = try await self.database.number(
+        let pids = try await self.database.query(
             """
-            select coalesce((
-                select p.pid from rejoinder.live as l join rejoinder.process as p on p.id = l.worker
-                 group by p.pid order by count(*) desc limit 1), 0)
+            select p.pid from rejoinder.live as l join rejoinder.process as p on p.id = l.worker
+             group by p.pid order by count(*) desc
             """
-        )
-        guard let worker = self.workers.first(where: { $0.pid == Int32(pid) }) else {
-            throw StageError("no worker has an event")
-        }
+        ).split(separator: "\n").compactMap { Int32($0) }
+        let running = pids.lazy.compactMap { pid in self.workers.first { $0.pid == pid && $0.isRunning } }
+        guard let worker = running.first else { throw StageError("no worker has an event") }
         return worker
     }
 

@@ -11,9 +11,9 @@ final class History: Sendable {
         let record: CallRecord
 
         /// From when it was due.
-        var milliseconds: Double { Double(self.record.ended - self.record.due) / 1e6 }
+        var milliseconds: Double { (Double(self.record.ended) - Double(self.record.due)) / 1e6 }
         /// From when it went out, which is what a deadline runs from.
-        var secondsOnTheWay: Double { self.record.sent.map { Double(self.record.ended - $0) / 1e9 } ?? 0 }
+        var secondsOnTheWay: Double { self.record.sent.map { (Double(self.record.ended) - Double($0)) / 1e9 } ?? 0 }
         var status: Int? { if case .reply(let status, _) = self.record.end { status } else { nil } }
         var isAnswered: Bool { self.status == 200 }
     }

@@ -27,6 +27,16 @@ struct RunCommand: AsyncParsableCommand {
 
     func run() async throws {
         OpenFiles.allowAsManyAsPossible()
+        let chosen = try self.chosen()
+        do {
+            try await endingOnSignals { try await self.run(chosen) }
+        } catch is Interrupted {
+            StandardError.print("chaos: interrupted")
+            throw ExitCode(130)
+        }
+    }
+
+    private func run(_ chosen: [Scenario]) async throws {
         let folder = "/var/tmp/rejoinder-chaos-\(UInt32.random(in: 0...UInt32.max))"
         try FileManager.default.createDirectory(
             atPath: folder,
@@ -34,7 +44,7 @@ struct RunCommand: AsyncParsableCommand {
             attributes: [.posixPermissions: 0o755]
         )
         var rows: [Row] = []
-        for scenario in try self.chosen() {
+        for scenario in chosen {
             StandardError.print("chaos: \(scenario.name), \(scenario.title)")
             rows.append(
                 await scenario.row(
@@ -43,6 +53,10 @@ struct RunCommand: AsyncParsableCommand {
                     hasAlerts: self.alerts
                 )
             )
+            guard !Task.isCancelled else {
+                try? FileManager.default.removeItem(atPath: folder)
+                throw CancellationError()
+            }
             StandardError.print(rows.last?.text ?? "")
         }
         print(Row.heading)
@@ -139,7 +153,8 @@ extension Scenario {
         } catch {
             row.faults.append("could not be carried out: \(error)")
         }
-        if self.disk != nil { await Disk.unmount(Arena.disk(in: folder)) }
+        // Also where it was interrupted.
+        if self.disk != nil { await Task { await Disk.unmount(Arena.disk(in: folder)) }.value }
         return row
     }
 }

@@ -148,7 +148,11 @@ package struct Member: Sendable {
     }
 
     /// Waits for its end, for 10 s at most: then it is killed, which is a fault.
-    package func end() async {
+    ///
+    /// Also where the caller is cancelled.
+    package func end() async { await Task { await self.awaitEnd() }.value }
+
+    private func awaitEnd() async {
         await withTaskGroup { group in
             group.addTask { await self.task.value }
             group.addTask {

@@ -42,6 +42,9 @@ final class Bench {
         }
     }
 
+    /// Whether figures mean nothing, and nothing need be waited for on their account.
+    var isShort: Bool { if case .seconds = self.length { true } else { false } }
+
     /// How many of something that takes time to make.
     func count(_ full: Int, quick: Int, short: Int) -> Int {
         switch self.length {

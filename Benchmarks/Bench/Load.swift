@@ -1,5 +1,6 @@
 import HaptikWebhook
 import LoadGenerator
+import Synchronization
 
 /// One load on ingresses, or on what stands in for one.
 struct Load {
@@ -15,15 +16,19 @@ struct Load {
     /// As long as that, in the same way, before anything is measured.
     var warmUp = 0.0
 
+    /// Calls that got another's reply, or none, in all loads of this run: whatever it measures, that must not be.
+    static let mistakes = Atomic(0)
+
     /// - Throws: `CancellationError` where it was not run to its end.
     func run() async throws -> LoadResult {
         if self.warmUp > 0 {
             var first = self
-            first.warmUp = 0
-            _ = try await LoadGenerator(try first.plan(seconds: self.warmUp)).run()
+            (first.seconds, first.warmUp) = (self.warmUp, 0)
+            _ = try await first.run()
         }
         let result = try await LoadGenerator(try self.plan(seconds: self.seconds)).run()
         try Task.checkCancellation()
+        Self.mistakes.add(Int(result.wrong + result.failed + result.unanswered), ordering: .relaxed)
         return result
     }
 

@@ -17,8 +17,9 @@ struct Measurement: Codable, Sendable {
     var cpuShare = 0.0
     /// Per call.
     var walBytes = 0.0
-    var walWrites = 0.0
-    var walFlushes = 0.0
+    var walWrites: Double?
+    /// Nil where the server does not count them.
+    var walFlushes: Double?
     /// The most that one process had in memory, in MiB.
     var ingressPeakMiB = 0.0
     var workerPeakMiB = 0.0
@@ -56,8 +57,8 @@ extension Deployment {
             ),
             cpuShare: (after.all - before.all) / (time * self.bench.machine.cores),
             walBytes: (walAfter.bytes - walBefore.bytes) / calls,
-            walWrites: (walAfter.writes - walBefore.writes) / calls,
-            walFlushes: (walAfter.flushes - walBefore.flushes) / calls,
+            walWrites: walAfter.writes.flatMap { after in walBefore.writes.map { (after - $0) / calls } },
+            walFlushes: walAfter.flushes.flatMap { after in walBefore.flushes.map { (after - $0) / calls } },
             ingressPeakMiB: self.ingresses.map { ProcessFigures.memory(.mostResident, of: $0.member.pid) }.max() ?? 0,
             workerPeakMiB: self.workers.map { ProcessFigures.memory(.mostResident, of: $0.pid) }.max() ?? 0
         )
@@ -93,9 +94,11 @@ extension Deployment {
 
     /// The log's figures, complete: a backend reports what it has done once a second at most, with its next statement.
     private func settledWAL() async throws -> WALFigures {
-        try await Task.sleep(for: .milliseconds(1100))
-        try await self.firstAnswer()
-        try await Task.sleep(for: .milliseconds(100))
+        if !self.bench.isShort {
+            try await Task.sleep(for: .milliseconds(1100))
+            try await self.firstAnswer()
+            try await Task.sleep(for: .milliseconds(100))
+        }
         return try await self.database.wal()
     }
 }

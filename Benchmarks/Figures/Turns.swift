@@ -59,7 +59,7 @@ struct Turns {
         without: String,
         with: String,
         target: String,
-        _ judge: (_ ratio: Double) -> Row.Ratio
+        _ judge: (_ ratio: Double, _ rounds: [Double]) -> Row.Ratio
     ) -> [Row] {
         [
             Row(letter, without, text(self.median(0, figure)), self.typical(0, figure)),
@@ -68,7 +68,7 @@ struct Turns {
                 with,
                 text(self.median(1, figure)),
                 target: target,
-                ratio: judge(self.ratio(1, figure)),
+                ratio: judge(self.ratio(1, figure), self.ratios(1, figure)),
                 note: self.spread(1, figure),
                 self.typical(1, figure)
             ),
@@ -121,7 +121,7 @@ extension [Double] {
     fileprivate var median: Double { self.quantile(0.5) }
 
     /// Between two of them, what lies between by their distance.
-    fileprivate func quantile(_ part: Double) -> Double {
+    func quantile(_ part: Double) -> Double {
         let (sorted, place) = (self.sorted(), part * Double(self.count - 1))
         let (below, above) = (sorted[Int(place)], sorted[Int(place.rounded(.up))])
         return below + (above - below) * place.truncatingRemainder(dividingBy: 1)

@@ -32,7 +32,7 @@ struct Table {
         let cpu = measurement.cpu
         return cells + [
             cpu.ingress.text(1), cpu.worker.text(1), cpu.postgres.text(1), cpu.load.text(1),
-            measurement.walBytes.text(0), measurement.walFlushes.text(3),
+            measurement.walBytes.text(0), measurement.walFlushes?.text(3) ?? "?",
             "\(measurement.ingressPeakMiB.text(0)) \(measurement.workerPeakMiB.text(0))",
         ]
     }

@@ -26,7 +26,7 @@ extension Deployment {
         let seconds = max(5, self.bench.seconds(30, quick: 20))
         self.bench.says("l: \(name) at rest")
         // By then nothing has been queued for so long that it asks less.
-        try await Task.sleep(for: .seconds(45))
+        try await Task.sleep(for: .seconds(self.bench.isShort ? 1 : 45))
         let backends = try await self.backends(of: member)
         let statements = try self.statements(by: backends)
         let wakeUps = ProcessFigures.wakeUps(of: member.pid)

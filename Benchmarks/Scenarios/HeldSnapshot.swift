@@ -5,7 +5,8 @@ extension Scenario {
     static let heldSnapshot = Scenario(letter: "e", title: "a transaction that stays open") { bench in
         let (rate, note) = try await bench.rate(2000)
         let slice = bench.seconds(60, quick: 10)
-        return try await Deployment.withOneOfEach(bench) { deployment in
+        return try await Deployment.withOneOfEach(bench, settings: QueueSQL.countingLooks) { deployment in
+            try await deployment.database.query(QueueSQL.countLooks)
             var warmUp = deployment.load(.open(rate: rate, connections: 2000), seconds: 0)
             warmUp.warmUp = min(3, slice / 2)
             _ = try await warmUp.run()
@@ -37,7 +38,7 @@ extension Scenario {
                 ),
                 Row(
                     "e",
-                    "buffers that a claim reads, the last fifth",
+                    "buffers that a worker's claim reads, the last fifth",
                     last.buffers.text(0),
                     target: "no growth",
                     ratio: .atMost(1.1, last.buffers / first.buffers),
@@ -49,20 +50,21 @@ extension Scenario {
 }
 
 extension Deployment {
-    /// An open loop, and then what a claim looks at.
+    /// An open loop, and how many pages each of the workers' claims looked at meanwhile.
     fileprivate func measureClaim(
         _ rate: Double,
         seconds: Double
     ) async throws -> (measurement: Measurement, buffers: Double) {
+        let before = try await self.claimLooks()
         let measurement = try await self.measure(self.load(.open(rate: rate, connections: 2000), seconds: seconds))
-        let plan = try await self.database.query(QueueSQL.claimLooks)
-        // "Buffers: shared hit=12 read=3": the first line is of all that the statement did.
-        let words = plan.split(separator: "\n").first { $0.contains("Buffers:") }?.split(separator: " ") ?? []
-        let counts = words.compactMap { word in
-            word.hasPrefix("hit=") || word.hasPrefix("read=")
-                ? word.split(separator: "=").last.flatMap { Double($0) } : nil
-        }
-        guard !counts.isEmpty else { throw StageError("the plan of a claim names no buffers") }
-        return (measurement, counts.reduce(0, +))
+        let after = try await self.claimLooks()
+        guard after.claims > before.claims else { throw StageError("the server has seen no claim") }
+        return (measurement, (after.pages - before.pages) / (after.claims - before.claims))
+    }
+
+    private func claimLooks() async throws -> (pages: Double, claims: Double) {
+        let numbers = try await self.database.query(QueueSQL.claimLooks).split(separator: " ").compactMap { Double($0) }
+        guard numbers.count == 2 else { throw StageError("the server does not say what claims look at") }
+        return (numbers[0], numbers[1])
     }
 }

@@ -23,7 +23,7 @@ extension Scenario {
                     without: "64 connections, 1 worker",
                     with: "64 connections, 64 more workers",
                     target: "≥ 0.8 × without"
-                ) { .atLeast(0.8, $0) }
+                ) { .atLeast(0.8, $0, of: $1) }
                     + one.rows(
                         "h",
                         \.latency.p50,
@@ -31,7 +31,7 @@ extension Scenario {
                         without: "median at 1 connection, 1 worker",
                         with: "median at 1 connection, 64 more workers",
                         target: "≤ 1.5 × without"
-                    ) { .atMost(1.5, $0) }
+                    ) { .atMost(1.5, $0, of: $1) }
             }
         }
     }

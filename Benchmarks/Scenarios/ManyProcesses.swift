@@ -33,7 +33,7 @@ extension Bench {
                 without: "\(connections) connections, 1 + 1",
                 with: "\(connections) connections, \(what)",
                 target: "≥ 0.9 × 1 + 1"
-            ) { .atLeast(0.9, $0) }
+            ) { .atLeast(0.9, $0, of: $1) }
         }
         return rows
     }

@@ -27,7 +27,7 @@ extension Scenario {
                 latency.p50.milliseconds,
                 target: "≤ 1.10 ms, or ratio",
                 isMet: latency.p50 <= 1.1,
-                ratio: .atMost(1.5, turn.ratio),
+                ratio: .atMost(1.5, turn.ratio, of: turns.map(\.ratio)),
                 floors: "HTTP \(turn.http.milliseconds), SQL \(turn.sql.milliseconds)",
                 note: "the median of \(turns.count) turns, each beside floors of its own; their ratios were "
                     + turns.map { $0.ratio.text(2) }.joined(separator: ", "),

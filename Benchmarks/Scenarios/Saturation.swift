@@ -10,6 +10,17 @@ extension Scenario {
                 let measurement = try await deployment.measureClosed(connections, seconds: bench.seconds(20))
                 if connections == 64 { bench.saturation = measurement.load.rate }
                 rows.append(try await Self.row(bench, connections, target, measurement))
+                if connections > 1, let flushes = measurement.walFlushes {
+                    rows.append(
+                        Row(
+                            "a",
+                            "disk flushes for each, at \(connections) connections",
+                            flushes.text(3),
+                            target: "< 0.1",
+                            ratio: .atMost(0.1, flushes)
+                        )
+                    )
+                }
             }
             return rows
         }

@@ -83,6 +83,9 @@ extension Deployment {
     fileprivate func whileWatched<Result>(_ body: (Deployment) async throws -> Result) async throws -> Result {
         let ingress = try await self.ingresses[0].member.port(after: " admin.port=")
         let worker = try await self.workers[0].port(after: " admin.port=", in: "admin port open")
+        for (page, port) in [("/metrics", ingress), ("/metrics", worker), ("/", ingress)] {
+            guard await HTTP.page(page, port: port) != nil else { throw StageError("\(page) can't be read") }
+        }
         let watchers = [
             Task {
                 while !Task.isCancelled {
@@ -90,8 +93,14 @@ extension Deployment {
                     try? await Task.sleep(for: .seconds(1))
                 }
             },
-            // It ends when it has been open for a few seconds; a browser would come back, too.
-            Task { while !Task.isCancelled { _ = await HTTP.page("/live", port: ingress) } },
+            // It ends when it has been open for a few seconds; a browser would come back, too, but not at once.
+            Task {
+                while !Task.isCancelled {
+                    let start = ContinuousClock.now
+                    _ = await HTTP.page("/live", port: ingress)
+                    try? await Task.sleep(until: start + .seconds(1), clock: .continuous)
+                }
+            },
         ]
         defer { for watcher in watchers { watcher.cancel() } }
         return try await body(self)

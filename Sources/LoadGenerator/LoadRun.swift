@@ -300,7 +300,7 @@ final class LoadRun {
             self.waiting.map { ($0, nil) }
             + self.connections.values.compactMap { open in open.call.map { ($0, open.target) } }
         for (call, target) in unanswered {
-            self.record(call, target, at: self.end) { .unanswered }
+            self.record(call, target, at: Self.now) { .unanswered }
             if call.start >= self.countFrom { self.tally.count(.unanswered) }
         }
         let result = self.tally.result(
