@@ -12,7 +12,7 @@ package final class IngressQueue: Sendable {
     package struct Limits: Sendable, Hashable {
         /// Callers that wait at once; and a quarter more of nodes that have few waiting.
         package var waiting: Int = 10_000
-        /// Bytes of payload kept for them.
+        /// Bytes of payload kept for them; and a quarter more in the same way.
         package var waitingBytes: Int = 256 << 20
         /// How long one waits for a database that is away.
         package var databaseWait: Duration = .seconds(10)
@@ -70,7 +70,10 @@ package final class IngressQueue: Sendable {
             name: name,
             incidents: self.incidents,
             logger: logger,
-            onRegistered: { [signal] in signal.raise() },
+            onRegistered: { [state, signal] in
+                state.withLock { $0.table.takenBack() }
+                signal.raise()
+            },
             onBeat: { [state] beat in state.withLock { $0.refused = Set(beat.refused) } }
         )
         QueueMetrics.begin(.ingress)
@@ -96,7 +99,10 @@ package final class IngressQueue: Sendable {
         let refusal: Outcome? = self.state.withLock { state in
             guard !state.refused.contains(event.node) else { return .paused }
             guard state.table.hasRoom(for: event.node, limit: self.limits.waiting) else { return .overloaded }
-            guard state.table.bytes + event.payload.count <= self.limits.waitingBytes else { return .outOfRoom }
+            let bytes = self.limits.waitingBytes
+            guard state.table.hasRoom(forBytes: event.payload.count, of: event.node, limit: bytes) else {
+                return .outOfRoom
+            }
             state.table.enter(event, at: now, waiter: onEnding)
             return nil
         }

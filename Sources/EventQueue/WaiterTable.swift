@@ -37,12 +37,12 @@ struct WaiterTable<Waiter: Sendable>: Sendable {
     static var mostEvents: Int { 500 }
     static var mostBytes: Int { 4 << 20 }
     /// About so many are asked for again at once.
-    static var mostRefetched: Int { 200 }
+    static var mostRefetched: Int { 500 }
 
     private(set) var entries: [EventID: Entry] = [:]
     /// Bytes of payload that are kept for waiting callers.
     private(set) var bytes = 0
-    private var waitingByNode: [String: Int] = [:]
+    private var waitingByNode: [String: (calls: Int, bytes: Int)] = [:]
     private var refetches: UInt64 = 0
     private var toEnqueue: Deque<EventID> = []
     private var toFetch: Deque<EventID> = []
@@ -53,7 +53,8 @@ struct WaiterTable<Waiter: Sendable>: Sendable {
     mutating func enter(_ event: NewEvent, at now: ContinuousClock.Instant, waiter: Waiter) {
         self.entries[event.id] = Entry(event: event, arrived: now, waiter: waiter)
         self.bytes += event.payload.count
-        self.waitingByNode[event.node, default: 0] += 1
+        let waiting = self.waitingByNode[event.node] ?? (0, 0)
+        self.waitingByNode[event.node] = (waiting.calls + 1, waiting.bytes + event.payload.count)
         self.toEnqueue.append(event.id)
     }
 
@@ -63,7 +64,14 @@ struct WaiterTable<Waiter: Sendable>: Sendable {
     /// not shut the others out.
     func hasRoom(for node: String, limit: Int) -> Bool {
         if self.entries.count < limit { return true }
-        return self.entries.count < limit + limit / 4 && self.waitingByNode[node, default: 0] < limit / 4
+        return self.entries.count < limit + limit / 4 && self.waitingByNode[node]?.calls ?? 0 < limit / 4
+    }
+
+    /// Whether there is room for so many more bytes; and another quarter in the same way.
+    func hasRoom(forBytes count: Int, of node: String, limit: Int) -> Bool {
+        let bytes = self.bytes + count
+        if bytes <= limit { return true }
+        return bytes <= limit + limit / 4 && (self.waitingByNode[node]?.bytes ?? 0) + count <= limit / 4
     }
 
     /// A caller's wait ends; nil when it had ended before.
@@ -72,8 +80,9 @@ struct WaiterTable<Waiter: Sendable>: Sendable {
     mutating func leave(_ id: EventID, abandoningAs reason: Abandonment? = nil) -> Waiter? {
         guard let entry = self.entries.removeValue(forKey: id) else { return nil }
         self.bytes -= entry.event.payload.count
-        if let waiting = self.waitingByNode[entry.event.node] {
-            self.waitingByNode[entry.event.node] = waiting > 1 ? waiting - 1 : nil
+        if let (calls, bytes) = self.waitingByNode[entry.event.node] {
+            let left = (calls - 1, bytes - entry.event.payload.count)
+            self.waitingByNode[entry.event.node] = calls > 1 ? left : nil
         }
         if let reason { self.toAbandon.append((id, reason)) }
         return entry.waiter
@@ -93,6 +102,11 @@ struct WaiterTable<Waiter: Sendable>: Sendable {
     mutating func reconcile() {
         self.toEnqueue = Deque(self.entries.values.sorted { $0.arrived < $1.arrived }.map(\.event.id))
         self.toFetch = self.toEnqueue
+    }
+
+    /// The ingress had been given up as dead, and its events may have been cancelled: asks for all of them.
+    mutating func takenBack() {
+        self.toFetch = Deque(self.entries.keys)
     }
 
     /// Asks again for those that have waited longer than this, in case a notification was lost.

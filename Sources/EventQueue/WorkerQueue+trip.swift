@@ -91,8 +91,9 @@ extension WorkerQueue {
 
     /// A limit held back what the lane might run: it looks again when the limit will let something through.
     private func heldBack(lane: Int, for duration: Duration) {
-        guard self.state.withLock({ $0.table.heldBack(lane: lane) }) else { return }
-        self.looks.insert(lane, at: .now + duration)
+        let instant = ContinuousClock.now + duration
+        guard self.state.withLock({ $0.table.heldBack(lane: lane, until: instant) }) else { return }
+        self.looks.insert(lane, at: instant)
     }
 
     private func take(_ rows: PostgresRows, lane: Int, from start: Int64, at now: ContinuousClock.Instant) -> [Claim] {

@@ -49,8 +49,8 @@ struct WorkerTable: Sendable {
     /// The places of what the database held for this worker, and was given back as unknown: their notification may still come.
     private var givenBack: Set<Int64> = []
     private var teller = Teller.away
-    /// The lanes that look again some time, for what a limit held back.
-    private var looking: Set<Int> = []
+    /// When which lanes look again, for what a limit held back.
+    private var looking: [Int: ContinuousClock.Instant] = [:]
     /// How many per cent of its time an answer waits for the disk, smoothed.
     private var waited = 0.0
 
@@ -129,7 +129,7 @@ struct WorkerTable: Sendable {
         // What goes back to the queue may be for a lane here, which the database won't wake on its own worker's behalf.
         if !trip.releases.isEmpty || trip.outcomes.contains(where: { $0.outcome.goesBack }) { self.woken() }
         // Nor for what a limit lets through when one has ended.
-        if !trip.outcomes.isEmpty { for lane in self.looking { self.lanes[lane].polled() } }
+        if !trip.outcomes.isEmpty { for lane in self.looking.keys { self.lanes[lane].polled() } }
         for lane in self.lanes.indices {
             if let step = self.lanes[lane].step() { trip.steps.append((lane, step)) }
         }
@@ -154,7 +154,7 @@ struct WorkerTable: Sendable {
         if case .doubted = self.teller { return nil }
         // What went back to the queue may be for a lane here, which the database won't wake on its own worker's behalf.
         if self.beingTold.contains(where: { $0.outcome.goesBack }) { self.woken() }
-        if !self.beingTold.isEmpty { for lane in self.looking { self.lanes[lane].polled() } }
+        if !self.beingTold.isEmpty { for lane in self.looking.keys { self.lanes[lane].polled() } }
         let outcomes = self.tellsApart ? self.takeOutcomes() : []
         self.teller = outcomes.isEmpty ? .idle : .telling(outcomes)
         return outcomes
@@ -189,14 +189,18 @@ struct WorkerTable: Sendable {
         for index in self.lanes.indices where lane == nil || lane == index { self.lanes[index].woken() }
     }
 
-    /// A limit holds back what the lane might run.
+    /// A limit holds back what the lane might run, until then.
     ///
-    /// - Returns: whether that is news.
-    mutating func heldBack(lane: Int) -> Bool { self.looking.insert(lane).inserted }
+    /// - Returns: whether that is sooner than the lane would look.
+    mutating func heldBack(lane: Int, until instant: ContinuousClock.Instant) -> Bool {
+        if let known = self.looking[lane], known <= instant { return false }
+        self.looking[lane] = instant
+        return true
+    }
 
     /// The limit may let something through.
     mutating func lookAgain(lane: Int) {
-        self.looking.remove(lane)
+        self.looking[lane] = nil
         self.lanes[lane].polled()
     }
 

@@ -22,7 +22,7 @@ public struct JSONError: Error, Sendable, Hashable {
         case loneSurrogate
         /// Two keys of one object are the same.
         case duplicateKey
-        /// A key with escapes or characters beyond ASCII is longer than ``JSONValue/maximumKeyLength`` bytes.
+        /// A key with escapes or characters beyond ASCII is longer than ``JSONValue/maximumKeyLength`` bytes of UTF-8.
         case keyTooLong
         /// Arrays and objects are nested deeper than ``JSONValue/maximumDepth`` levels.
         case tooDeep

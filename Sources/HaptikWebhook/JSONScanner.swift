@@ -119,15 +119,19 @@ extension JSONScanner {
             throw unexpected("a key in quotes was expected")
         }
         let key = try string()
-        if !key.isPlain, key.count > JSONValue.maximumKeyLength {
-            let limit = JSONValue.maximumKeyLength
-            throw JSONError(.keyTooLong, at: key.offset, "a key beyond ASCII is longer than \(limit) bytes")
-        }
+        if !key.isPlain, key.count > JSONValue.maximumKeyLength { try checkLength(of: key) }
         guard try nextByte() == UInt8(ascii: ":") else {
             throw unexpected("a `:` was expected after a key")
         }
         position += 1
         return key
+    }
+
+    /// In UTF-8: an escape takes six bytes for a character of one to three.
+    private func checkLength(of key: JSONText) throws(JSONError) {
+        let limit = JSONValue.maximumKeyLength
+        if key.count <= 6 * limit, try unescaped(key).utf8.count <= limit { return }
+        throw JSONError(.keyTooLong, at: key.offset, "a key beyond ASCII is longer than \(limit) bytes")
     }
 
     /// Consumes the first character of an array or object.

@@ -25,7 +25,7 @@ extension JSONValue {
     /// How many characters a number may have.
     public static let maximumNumberLength = 64
 
-    /// How many bytes a key may have in the document if it holds escapes or characters beyond ASCII.
+    /// How many bytes of UTF-8 a key may have if it holds escapes or characters beyond ASCII.
     ///
     /// Swift compares such keys by canonical equivalence, which takes time that grows with the square of the length.
     /// A key of plain ASCII may have any length.

@@ -9,6 +9,9 @@ final class CallHandler: ChannelInboundHandler {
 
     /// In bytes: what the sender says of its body's length is not to be trusted with more.
     private static let mostReserved = 64 << 10
+    /// So many bytes of each body that is not complete have room by the limit of connections: else few that send large ones, and
+    /// never end, would keep out all others.
+    private static let uncounted = 4 << 10
 
     private struct Call {
         let head: HTTPRequestHead
@@ -119,10 +122,11 @@ final class CallHandler: ChannelInboundHandler {
         guard call.body.count + buffer.readableBytes <= self.calls.bodyBytes else {
             return self.respond(context, .problem(.bodyTooLarge, closing: true))
         }
-        guard self.calls.incomplete.take(buffer.readableBytes) else {
+        let counted = max(0, call.body.count + buffer.readableBytes - Self.uncounted) - self.bytesTaken
+        guard self.calls.incomplete.take(counted) else {
             return self.respond(context, .problem(.outOfRoom, closing: true))
         }
-        self.bytesTaken += buffer.readableBytes
+        self.bytesTaken += counted
         buffer.withUnsafeReadableBytes { call.body.append(contentsOf: $0) }
         self.state = .reading(call)
     }

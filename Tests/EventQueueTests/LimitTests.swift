@@ -149,6 +149,81 @@ struct LimitTests {
         }
     }
 
+    @Test("claims begin at what was live at the last looks further back, and find what was committed late by the next")
+    func lowest() async throws {
+        try await TestCluster.withDatabase { database in
+            let connection = try await database.connect()
+            let worker = try await connection.register(.worker, [.sample()]).process
+            try await connection.query("select rejoinder.limit('node', 5, null)")
+            let early = try await connection.enqueue((0..<3).map { _ in .sample() }, ingress: 1)
+            let first = try await connection.claim(worker, count: 2)
+            #expect(first.map(\.id) == Array(early.prefix(2)))
+            func lowest() async throws -> Int64 {
+                try await connection.execute(.sql("select lowest from rejoinder.node_limit")).integer(0, 0)
+            }
+            func looksAgain() async throws {
+                try await connection.query("update rejoinder.node_limit set looked_at = '-infinity'")
+            }
+            #expect(try await lowest() == 0, "what is being enqueued may have lower places than what it has seen")
+            try await connection.answer(worker, first.map { ($0, .answered([0x31])) })
+            try await looksAgain()
+            #expect(try await connection.claim(worker, count: 5).map(\.id) == [early[2]])
+            #expect(try await lowest() == first[0].place)
+            try await looksAgain()
+            #expect(try await connection.claim(worker).isEmpty)
+            #expect(try await lowest() == first[1].place + 1)
+
+            let late = try await connection.enqueue([.sample()], ingress: 1)
+            try await connection.query("update rejoinder.live set place = 0 where id = '\(late[0])'")
+            #expect(try await connection.claim(worker).isEmpty, "it has looked just now")
+            try await looksAgain()
+            #expect(try await connection.claim(worker).map(\.id) == late)
+            #expect(try await lowest() == 0)
+            // What runs counts, wherever it is: five at once, of which two run.
+            try await connection.enqueue((0..<9).map { _ in .sample() }, ingress: 1)
+            #expect(try await connection.claim(worker).count == 3)
+        }
+    }
+
+    @Test("a clock that is put back stops neither a rate's filling nor a claim")
+    func clock() async throws {
+        try await TestCluster.withDatabase { database in
+            let connection = try await database.connect()
+            let worker = try await connection.register(.worker, [.sample(["node", "other"])]).process
+            try await connection.query("select rejoinder.limit('node', null, 20)")
+            try await connection.enqueue([.sample(), .sample(node: "other")], ingress: 1)
+            // As it is after a step back by a minute.
+            let minute = "clock_timestamp() + interval '1 minute'"
+            try await connection.query(
+                "update rejoinder.node_limit set tokens = 0.3, refilled_at = \(minute), looked_at = \(minute)"
+            )
+            try await connection.query(
+                "update rejoinder.live set enqueued_at = \(minute), deadline = deadline + interval '1 h'"
+            )
+            #expect(try await connection.claim(worker, .sample(["node", "other"])).map(\.node) == ["other"])
+            try await eventually("the rate lets it through") {
+                try await connection.claim(worker, .sample(["node", "other"])).count == 1
+            }
+        }
+    }
+
+    @Test("a rate that is raised does not make up for the time before")
+    func raised() async throws {
+        try await TestCluster.withDatabase { database in
+            let connection = try await database.connect()
+            try await connection.query("select rejoinder.limit('node', null, 0.05)")
+            try await connection.query(
+                "update rejoinder.node_limit set tokens = 0, refilled_at = clock_timestamp() - interval '30 s'"
+            )
+            try await connection.query("select rejoinder.limit('node', null, 300)")
+            // A token and a half of the 30 s, and what has come in the few milliseconds since.
+            let tokens = try await connection.query(
+                "select (tokens between 1 and 2)::text from rejoinder.node_limit"
+            )
+            #expect(tokens == [["true"]])
+        }
+    }
+
     @Test("hold back no other node of the lane, and what they let through comes in the queue's order")
     func others() async throws {
         try await TestCluster.withDatabase { database in

@@ -211,6 +211,19 @@ struct OperatorTests {
         }
     }
 
+    @Test("what the ingress would refuse is refused: a reply of over 1 MiB; and a status that is not said is a success")
+    func unusableReply() async throws {
+        try await self.withEvents { scene in
+            let call = "rejoinder.answer_by_hand('\(scene.queued)', repeat('x', 1 << 20))"
+            #expect(try await self.refusal(scene, call).message.contains("expected 1 MiB at most"))
+            try await scene.psql.query("select rejoinder.answer_by_hand('\(scene.queued)', 'x', null)::text")
+            let stored = try await scene.psql.query(
+                "select answer ->> 'status' from rejoinder.event where id = '\(scene.queued)'"
+            )
+            #expect(stored == [["true"]])
+        }
+    }
+
     @Test("an empty message is refused, since Haptik would take it for a bot break")
     func emptyMessage() async throws {
         try await self.withEvents { scene in

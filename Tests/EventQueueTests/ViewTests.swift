@@ -11,7 +11,7 @@ struct ViewTests {
         "lock_class", "channel", "commit_durably", "has_attention", "nodes_served", "give_up", "make_known", "hear",
         "bury", "await_writers",
         "expire", "without", "note", "refuse_paused", "put_back", "tell_ingresses", "ensure_node", "refilled",
-        "claim_limited", "held_back_too_long", "idle_lane", "is_covered", "grant_of", "grant_to",
+        "claim_limited", "held_back_too_long", "state_of", "idle_lane", "is_covered", "grant_of", "grant_to",
     ]
 
     @Test("every view and every column of every view explains itself")

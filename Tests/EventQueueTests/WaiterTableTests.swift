@@ -21,7 +21,7 @@ struct WaiterTableTests {
         for _ in 0..<2000 { table.enter(self.event(), at: Self.start, waiter: 0) }
         while !table.nextTrip().isEmpty {}
         var asked: Set<EventID> = []
-        for _ in 0..<11 {
+        for _ in 0...(2000 / WaiterTable<Int>.mostRefetched) {
             table.refetch(waitingSince: Self.start + .seconds(1))
             // Not asked for twice while that is on its way.
             table.refetch(waitingSince: Self.start + .seconds(1))
@@ -31,6 +31,35 @@ struct WaiterTableTests {
             asked.formUnion(ids)
         }
         #expect(asked.count == 2000)
+    }
+
+    @Test("beyond the limit of bytes, nodes that hold few are let in, up to a quarter more")
+    func roomForBytes() {
+        var table = WaiterTable<Int>()
+        func enters(_ node: String, _ count: Int) -> Bool {
+            guard table.hasRoom(forBytes: count, of: node, limit: 100) else { return false }
+            let payload = [UInt8](repeating: 0x31, count: count)
+            let event = NewEvent(endpoint: "/w", node: node, payload: payload, deadline: Self.start + .seconds(29))
+            table.enter(event, at: Self.start, waiter: 0)
+            return true
+        }
+        #expect((0..<4).map { _ in enters("hog", 30) } == [true, true, true, false])
+        #expect(enters("small", 20) && !enters("small", 6) && enters("small", 5))
+        #expect(!enters("other", 20) && enters("other", 10) && !enters("third", 1))
+        for id in table.entries.keys { _ = table.leave(id) }
+        #expect(enters("hog", 100) && !enters("hog", 1) && enters("small", 25))
+    }
+
+    @Test("one that was given up as dead asks for all that it waits for, at once")
+    func takenBack() {
+        var table = WaiterTable<Int>()
+        let events = (0..<1200).map { _ in NewEvent.sample() }
+        for event in events { table.enter(event, at: Self.start, waiter: 0) }
+        while !table.nextTrip().enqueue.isEmpty {}
+        table.takenBack()
+        var asked: [EventID] = []
+        while case let trip = table.nextTrip(), !trip.isEmpty { asked += trip.results }
+        #expect(Set(asked) == Set(events.map(\.id)) && asked.count == 1200)
     }
 
     @Test("beyond the limit, nodes that have few waiting are let in, up to a quarter more")

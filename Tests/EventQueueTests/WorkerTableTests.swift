@@ -77,13 +77,14 @@ struct WorkerTableTests {
             return lanes
         }
         _ = looks()
-        let isNews = [table.heldBack(lane: 0), table.heldBack(lane: 0)]
-        #expect(isNews == [true, false])
+        let now = ContinuousClock.now
+        let isNews = [5, 5, 9, 4].map { table.heldBack(lane: 0, until: now + .seconds($0)) }
+        #expect(isNews == [true, false, false, true])
         #expect(looks() == [])
         table.lookAgain(lane: 0)
         #expect(looks() == [0])
 
-        let isNewsAgain = table.heldBack(lane: 0)
+        let isNewsAgain = table.heldBack(lane: 0, until: now + .seconds(9))
         #expect(isNewsAgain)
         table.finished(claim, .answered([]))
         let trip = table.nextTrip()

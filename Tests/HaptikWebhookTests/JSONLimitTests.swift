@@ -78,7 +78,12 @@ struct JSONLimitTests {
         let marks = String(repeating: "\u{301}", count: 255)
         #expect(treeVerdict(utf8("{\"ab\(marks)\":0}")) == nil)
         expectRefusal(of: utf8("{\"abc\(marks)\":0}"), .keyTooLong, at: 2)
-        expectRefusal(of: utf8("{\"\\n\(String(repeating: "a", count: 511))\":0}"), .keyTooLong, at: 2)
+        #expect(treeVerdict(utf8("{\"\\n\(String(repeating: "a", count: 511))\":0}")) == nil)
+        expectRefusal(of: utf8("{\"\\n\(String(repeating: "a", count: 512))\":0}"), .keyTooLong, at: 2)
+        // Escapes don't count: three bytes of UTF-8 for six.
+        #expect(treeVerdict(utf8("{\"\(String(repeating: "\\u0915", count: 170))\":0}")) == nil)
+        expectRefusal(of: utf8("{\"\(String(repeating: "\\u0915", count: 171))\":0}"), .keyTooLong, at: 2)
+        expectRefusal(of: utf8("{\"\(String(repeating: "\\u0061", count: 513))\":0}"), .keyTooLong, at: 2)
         #expect(treeVerdict(utf8("{\"\(String(repeating: "a", count: 100_000))\":0}")) == nil)
     }
 }

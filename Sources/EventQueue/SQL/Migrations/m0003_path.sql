@@ -217,7 +217,7 @@ begin
                    and l.node = s.node
                    and l.place >= claim.after
                    and l.deadline > started + coalesce(known.takes, '0')
-                   and l.enqueued_at <= youngest
+                   and (claim.waiting = 0 or l.enqueued_at <= youngest)
                  order by l.place
                  limit claim.max
                    for update skip locked
@@ -242,7 +242,7 @@ begin
                        and l.node = s.node
                        and l.place >= claim.after
                        and l.deadline > started + coalesce(known.takes, '0')
-                       and l.enqueued_at <= youngest
+                       and (claim.waiting = 0 or l.enqueued_at <= youngest)
                      order by l.place desc
                      limit claim.max
                        for update skip locked

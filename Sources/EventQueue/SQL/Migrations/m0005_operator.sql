@@ -22,6 +22,13 @@ end $$;
 
 -- ------------------------------------------------------------------------------------------------ events
 
+-- An event's state now: another may have changed it since it was read.
+create function rejoinder.state_of(id uuid) returns rejoinder.state
+language plpgsql as $$
+begin
+    return (select e.state from rejoinder.event as e where e.id = state_of.id);
+end $$;
+
 create function rejoinder.cancel(id uuid) returns rejoinder.state
 language plpgsql as $$
 #variable_conflict use_column
@@ -35,7 +42,7 @@ begin
     end if;
     ended := rejoinder.abandon(array[id], array['cancelled'::rejoinder.state], array['cancelled']);
     if ended.abandoned = '{}' then
-        raise exception 'event % is %: only a queued or running one can be cancelled', id, event.state;
+        raise exception 'event % is %: only a queued or running one can be cancelled', id, rejoinder.state_of(id);
     end if;
     perform rejoinder.call_off(ended.abandoned, ended.workers);
     perform rejoinder.settle(array[id]);
@@ -62,7 +69,7 @@ begin
     end if;
     delete from rejoinder.outcome as o where o.id = retry.id and o.state in ('failed', 'expired', 'cancelled');
     if not found then
-        raise exception 'event % is %: only a failed, expired or cancelled one can be retried', id, event.state;
+        raise exception 'event % is %: only a failed, expired or cancelled one can be retried', id, rejoinder.state_of(id);
     end if;
     if exists (select from rejoinder.node as n where n.name = event.node and n.paused_at is not null and not n.waits) then
         raise exception 'node % is paused: resume it before you retry event %', event.node, id
@@ -84,11 +91,15 @@ create function rejoinder.answer_by_hand(id uuid, message text, status boolean d
 language plpgsql as $$
 #variable_conflict use_column
 declare
+    answer constant json := json_build_object('status', coalesce(status, true), 'response', json_build_array(message));
     event rejoinder.event;
     ended rejoinder.live;
 begin
     if coalesce(btrim(message), '') = '' then
         raise exception 'the message is empty: Haptik would treat that as a bot break';
+    end if;
+    if octet_length(answer::text) > 1048576 then
+        raise exception 'the message makes a reply of % bytes, expected 1 MiB at most', octet_length(answer::text);
     end if;
     select e.* into event from rejoinder.event as e where e.id = answer_by_hand.id;
     if event.id is null then
@@ -96,20 +107,20 @@ begin
     end if;
     delete from rejoinder.live as l where l.id = answer_by_hand.id returning l.* into ended;
     if ended.id is null then
-        raise exception 'event % is already %', id, event.state;
+        raise exception 'event % is already %', id, rejoinder.state_of(id);
     end if;
     insert into rejoinder.outcome (
         id, place, state, attempt, ingress, worker, enqueued_at, claimed_at, finished_at, node, code, answer
     ) values (
         id, ended.place, 'answered', ended.attempt, ended.ingress, ended.worker, ended.enqueued_at, ended.claimed_at,
-        clock_timestamp(), ended.node, 'by_hand', json_build_object('status', status, 'response', json_build_array(message))
+        clock_timestamp(), ended.node, 'by_hand', answer
     );
     perform rejoinder.settle(array[id]);
     -- The one notification that waits for the disk: its reply must not be lost, and nothing else is in a hurry here.
     perform rejoinder.commit_durably(true);
     perform rejoinder.call_off(array[id], array[ended.worker]);
     perform rejoinder.note(
-        'answer_by_hand', id::text, jsonb_build_object('node', event.node, 'state', event.state, 'status', status)
+        'answer_by_hand', id::text, jsonb_build_object('node', event.node, 'state', event.state, 'status', answer -> 'status')
     );
     return 'answered';
 end $$;
@@ -274,11 +285,15 @@ begin
             on conflict (node) do update
            set max_running = excluded.max_running,
                max_per_second = excluded.max_per_second,
+               -- What time has brought so far it has brought at the rate of before.
                tokens = case
                    when b.max_per_second is null or excluded.max_per_second is null then 1
-                   else least(b.tokens, greatest(1, excluded.max_per_second))
+                   else least(
+                       rejoinder.refilled(b.tokens, b.max_per_second, b.refilled_at, clock_timestamp()),
+                       greatest(1, excluded.max_per_second)
+                   )
                end,
-               refilled_at = case when b.max_per_second is null then clock_timestamp() else b.refilled_at end;
+               refilled_at = clock_timestamp();
     else
         delete from rejoinder.node_limit as b where b.node = "limit".node;
     end if;
@@ -317,7 +332,7 @@ begin
                    row_number() over (order by l.place desc) as from_newest,
                    bool_or(started - l.enqueued_at > (l.deadline - l.enqueued_at) / 3) over () as is_late
               from rejoinder.live as l
-             where l.node = b.node and l.worker is null
+             where l.node = b.node and l.place >= b.lowest and l.worker is null
          ) as held
          where b.max_per_second is not null
            and case when held.is_late then held.from_newest else held.from_oldest end
@@ -329,7 +344,9 @@ end $$;
 -- The part of claim() for nodes with a limit: adds what their limits allow to the rows that it has found of others, and keeps
 -- the "max" of oldest place. Holds the rows of these limits until the claim has committed, so that claims of one node are
 -- counted one after the other. What runs is counted in "live", where a lost worker's events are given up: no count can leak.
--- What was held back has an old place, so a low-water mark is of no use here.
+-- What was held back has an old place, so that the caller's low-water mark is of no use here: the limit has one of its own, from
+-- looks at all of its node, one each 5 s. It is what the last two have seen: what was being enqueued during the one before is
+-- there in the last, and what takes longer than that to commit is found by the next.
 create function rejoinder.claim_limited(
     nodes text[], excluding text[], max integer, inout rows tid[], out sorted uuid[], out retry_in integer
 )
@@ -340,18 +357,27 @@ declare
     now_is timestamptz;
     tokens double precision;
     allowed integer;
+    after bigint;
+    seen_from bigint;
     found_rows tid[];
     is_late boolean;
     locked text[] := '{}';
 begin
     for held in
-        select b.node, b.max_running, b.max_per_second, b.tokens, b.refilled_at, n.takes
+        select b.node, b.max_running, b.max_per_second, b.tokens, b.refilled_at, b.lowest, b.lowest_seen, b.looked_at, n.takes
           from rejoinder.node_limit as b
           join rejoinder.node as n on n.name = b.node
          where (claim_limited.nodes is null or b.node = any (claim_limited.nodes))
            and (b.node = any (claim_limited.excluding)) is not true
            and n.paused_at is null
-           and (select true from rejoinder.live as l where l.node = b.node and l.worker is null limit 1)
+           and (
+               b.looked_at not between clock_timestamp() - interval '5 seconds' and clock_timestamp()
+               or (
+                   select true from rejoinder.live as l
+                    where l.node = b.node and l.place >= b.lowest and l.worker is null
+                    limit 1
+               )
+           )
          order by b.node
            for update of b
     loop
@@ -359,10 +385,26 @@ begin
         now_is := clock_timestamp();
         tokens := null;
         allowed := max;
+        after := held.lowest;
+        if held.looked_at not between now_is - interval '5 seconds' and now_is then
+            seen_from := rejoinder.high_water();
+            seen_from := coalesce(
+                (select l.place from rejoinder.live as l where l.node = held.node order by l.place limit 1), seen_from
+            );
+            after := least(held.lowest_seen, seen_from);
+            -- A clock that was put back must not stop the filling until it has caught up.
+            update rejoinder.node_limit as b
+               set lowest = after, lowest_seen = seen_from, looked_at = now_is, refilled_at = least(b.refilled_at, now_is)
+             where b.node = held.node;
+            held.refilled_at := least(held.refilled_at, now_is);
+        end if;
         if held.max_running is not null then
             allowed := least(
                 allowed,
-                held.max_running - (select count(*) from rejoinder.live as l where l.node = held.node and l.worker is not null)
+                held.max_running - (
+                    select count(*) from rejoinder.live as l
+                     where l.node = held.node and l.place >= after and l.worker is not null
+                )
             );
         end if;
         if held.max_per_second is not null then
@@ -376,7 +418,7 @@ begin
               from (
                     select l.ctid, now_is - l.enqueued_at > (l.deadline - l.enqueued_at) / 3 as is_late
                       from rejoinder.live as l
-                     where l.node = held.node and l.worker is null and l.deadline > now_is + held.takes
+                     where l.node = held.node and l.place >= after and l.worker is null and l.deadline > now_is + held.takes
                      order by l.place
                      limit allowed
                        for update skip locked
@@ -386,7 +428,7 @@ begin
                 found_rows := array(
                     select l.ctid
                       from rejoinder.live as l
-                     where l.node = held.node and l.worker is null and l.deadline > now_is + held.takes
+                     where l.node = held.node and l.place >= after and l.worker is null and l.deadline > now_is + held.takes
                      order by l.place desc
                      limit allowed
                        for update skip locked
