@@ -40,7 +40,7 @@ enum QueueSQL {
               \(batch == 1 ? "" : made);
             select coalesce(array_agg(id), '{}') as ids,
                    coalesce(array_agg(place), '{}') as places,
-                   greatest(coalesce(min(place), 0) - 2000, 0) as mark
+                   greatest(coalesce(min(place) - 2000, :mark::bigint), 0) as mark
               from rejoinder.claim(1, array['echo'], \(batch), :mark) \\gset
             with told as (select :ids::uuid[] as ids, :places::bigint[] as places)
             select count(*)

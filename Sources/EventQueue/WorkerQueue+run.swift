@@ -20,7 +20,7 @@ extension WorkerQueue {
             group.addTask {
                 await self.looks.run { lanes in
                     self.state.withLock { state in
-                        for lane in lanes { state.table.lookAgain(lane: lane) }
+                        for lane in lanes { state.table.lookAgain(lane: lane, at: .now) }
                     }
                     self.signal.raise()
                 }

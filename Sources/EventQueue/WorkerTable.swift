@@ -198,8 +198,9 @@ struct WorkerTable: Sendable {
         return true
     }
 
-    /// The limit may let something through.
-    mutating func lookAgain(lane: Int) {
+    /// The limit may let something through; but a sooner look may have been made, and a later one be due, since this was planned.
+    mutating func lookAgain(lane: Int, at now: ContinuousClock.Instant) {
+        guard let instant = self.looking[lane], instant <= now else { return }
         self.looking[lane] = nil
         self.lanes[lane].polled()
     }

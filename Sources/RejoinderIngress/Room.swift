@@ -11,6 +11,8 @@ final class Room: Sendable {
 
     /// False when there is not so much left.
     func take(_ count: Int) -> Bool {
+        // Not even where others have taken too much, and are about to give it back.
+        if count == 0 { return true }
         guard self.taken.add(count, ordering: .relaxed).newValue > self.size else { return true }
         self.giveBack(count)
         return false

@@ -162,7 +162,7 @@ struct LimitTests {
                 try await connection.execute(.sql("select lowest from rejoinder.node_limit")).integer(0, 0)
             }
             func looksAgain() async throws {
-                try await connection.query("update rejoinder.node_limit set looked_at = '-infinity'")
+                try await connection.query("update rejoinder.node_limit set looks_at = '-infinity'")
             }
             #expect(try await lowest() == 0, "what is being enqueued may have lower places than what it has seen")
             try await connection.answer(worker, first.map { ($0, .answered([0x31])) })
@@ -195,12 +195,16 @@ struct LimitTests {
             // As it is after a step back by a minute.
             let minute = "clock_timestamp() + interval '1 minute'"
             try await connection.query(
-                "update rejoinder.node_limit set tokens = 0.3, refilled_at = \(minute), looked_at = \(minute)"
+                "update rejoinder.node_limit set tokens = 0.3, refilled_at = \(minute), looks_at = \(minute) + interval '5 s'"
             )
             try await connection.query(
                 "update rejoinder.live set enqueued_at = \(minute), deadline = deadline + interval '1 h'"
             )
             #expect(try await connection.claim(worker, .sample(["node", "other"])).map(\.node) == ["other"])
+            // Nor does an event that is part of a trace, which says how long it waited.
+            let trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+            try await connection.query("update rejoinder.received set trace = '\(trace)'")
+            try await connection.query("update rejoinder.live set enqueued_at = enqueued_at + interval '1 h'")
             try await eventually("the rate lets it through") {
                 try await connection.claim(worker, .sample(["node", "other"])).count == 1
             }

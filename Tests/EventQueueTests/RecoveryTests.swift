@@ -568,13 +568,28 @@ struct RecoveryTests {
                     try await administrator.query("show synchronous_standby_names") == [[standby]]
                 }
             }
-            try await wait(for: "missing")
-            async let abandoned = scene.ingress.connection.abandon([(scene.claim.id, .hungUp)])
-            try await eventually("it waits for the standby") {
-                try await administrator.query("select 1 from pg_stat_activity where wait_event = 'SyncRep'").count == 1
+            func waiting(_ application: String) async throws -> Bool {
+                try await !administrator.query(
+                    """
+                    select 1 from pg_stat_activity where wait_event = 'SyncRep' and application_name = '\(application)'
+                    """
+                ).isEmpty
             }
+            try await administrator.query("create table probe ()")
+            try await wait(for: "missing")
+            // Commits wait once the checkpointer has heard of it, too.
+            let prober = try await database.connect()
+            try await prober.run(script: "set application_name = 'prober'", timeout: .seconds(5))
+            let probe = Task {
+                while !Task.isCancelled { try await prober.query("insert into probe default values") }
+            }
+            try await eventually("commits wait for the standby") { try await waiting("prober") }
+            try await scene.ingress.connection.run(script: "set application_name = 'ingress'", timeout: .seconds(5))
+            async let abandoned = scene.ingress.connection.abandon([(scene.claim.id, .hungUp)])
+            try await eventually("it waits for the standby") { try await waiting("ingress") }
             try await scene.recoverer.query("select pg_notify('rejoinder_\(scene.ingress.process)', 'anything')::text")
             #expect(try await scene.told.next() == "anything")
+            probe.cancel()
             try await wait(for: "")
             #expect(try await abandoned == [scene.claim.id])
             #expect(try await told.next() == "cancel \(scene.claim.id)")

@@ -81,10 +81,17 @@ struct WorkerTableTests {
         let isNews = [5, 5, 9, 4].map { table.heldBack(lane: 0, until: now + .seconds($0)) }
         #expect(isNews == [true, false, false, true])
         #expect(looks() == [])
-        table.lookAgain(lane: 0)
+        table.lookAgain(lane: 0, at: now + .seconds(4))
+        #expect(looks() == [0])
+        // What had been planned before that is over.
+        let isNewsOfLater = table.heldBack(lane: 0, until: now + .seconds(9))
+        #expect(isNewsOfLater)
+        table.lookAgain(lane: 0, at: now + .seconds(5))
+        #expect(looks() == [])
+        table.lookAgain(lane: 0, at: now + .seconds(9))
         #expect(looks() == [0])
 
-        let isNewsAgain = table.heldBack(lane: 0, until: now + .seconds(9))
+        let isNewsAgain = table.heldBack(lane: 0, until: now + .seconds(12))
         #expect(isNewsAgain)
         table.finished(claim, .answered([]))
         let trip = table.nextTrip()

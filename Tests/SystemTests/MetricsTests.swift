@@ -172,7 +172,7 @@ struct MetricsTests {
             #expect(try await deployment.call("echo", ["id": "1"]).code == "overloaded")
             #expect(try await waiting.status == 200)
             let spaces = { [UInt8](repeating: 32, count: $0) }
-            #expect(try await deployment.post(spaces(3000)).code == "out_of_room")
+            #expect(try await deployment.post(spaces(7000)).code == "out_of_room")
             #expect(try await deployment.post(spaces(9000)).code == "body_too_large")
             for request in [
                 "GET /webhook HTTP/1.1\r\nHost: a\r\nX-A: \(String(repeating: "a", count: 20_000))\r\n\r\n",

@@ -101,12 +101,13 @@ create table rejoinder.node_limit (
     refilled_at    timestamptz      not null default clock_timestamp(),
     lowest         bigint           not null default 0,
     lowest_seen    bigint           not null default 0,
-    looked_at      timestamptz      not null default '-infinity',
+    looks_at       timestamptz      not null default '-infinity',
     constraint node_limit_limits check (num_nonnulls(max_running, max_per_second) > 0)
 ) with (fillfactor = 20, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 200);
 comment on column rejoinder.node_limit.tokens is 'How many events might be started at "refilled_at".';
 comment on column rejoinder.node_limit.lowest is 'A place below which nothing of the node is live, but for what was committed late.';
-comment on column rejoinder.node_limit.lowest_seen is 'A place below which nothing of the node was seen live at "looked_at".';
+comment on column rejoinder.node_limit.lowest_seen is 'A place below which the last look at all of the node saw nothing live.';
+comment on column rejoinder.node_limit.looks_at is 'When the next such look is due.';
 
 -- What operators did.
 create table rejoinder.audit (

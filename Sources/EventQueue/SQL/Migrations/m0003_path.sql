@@ -274,7 +274,7 @@ begin
         )
         select r.id, r.place, r.attempt, (extract(epoch from r.deadline - started) * 1000)::integer,
                r.ingress, r.endpoint, r.node, p.payload, claim.retry_in, p.trace,
-               case when p.trace is not null then least(date_part('epoch', started - r.enqueued_at) * 1000000, 2147483647)::integer end,
+               case when p.trace is not null then greatest(0, least(date_part('epoch', started - r.enqueued_at) * 1000000, 2147483647))::integer end,
                null::bigint, null::bigint, null::bigint
           from running as r
          cross join lateral (

@@ -345,8 +345,9 @@ end $$;
 -- the "max" of oldest place. Holds the rows of these limits until the claim has committed, so that claims of one node are
 -- counted one after the other. What runs is counted in "live", where a lost worker's events are given up: no count can leak.
 -- What was held back has an old place, so that the caller's low-water mark is of no use here: the limit has one of its own, from
--- looks at all of its node, one each 5 s. It is what the last two have seen: what was being enqueued during the one before is
--- there in the last, and what takes longer than that to commit is found by the next.
+-- looks at all of its node, one each 5 s, or more seldom where they take long: they may take a fiftieth of the time. It is what the
+-- last two have seen: what was being enqueued during the one before is there in the last, and what takes longer than that to
+-- commit is found by the next.
 create function rejoinder.claim_limited(
     nodes text[], excluding text[], max integer, inout rows tid[], out sorted uuid[], out retry_in integer
 )
@@ -364,14 +365,14 @@ declare
     locked text[] := '{}';
 begin
     for held in
-        select b.node, b.max_running, b.max_per_second, b.tokens, b.refilled_at, b.lowest, b.lowest_seen, b.looked_at, n.takes
+        select b.node, b.max_running, b.max_per_second, b.tokens, b.refilled_at, b.lowest, b.lowest_seen, b.looks_at, n.takes
           from rejoinder.node_limit as b
           join rejoinder.node as n on n.name = b.node
          where (claim_limited.nodes is null or b.node = any (claim_limited.nodes))
            and (b.node = any (claim_limited.excluding)) is not true
            and n.paused_at is null
            and (
-               b.looked_at not between clock_timestamp() - interval '5 seconds' and clock_timestamp()
+               b.looks_at not between clock_timestamp() and clock_timestamp() + interval '1 minute'
                or (
                    select true from rejoinder.live as l
                     where l.node = b.node and l.place >= b.lowest and l.worker is null
@@ -386,7 +387,7 @@ begin
         tokens := null;
         allowed := max;
         after := held.lowest;
-        if held.looked_at not between now_is - interval '5 seconds' and now_is then
+        if held.looks_at not between now_is and now_is + interval '1 minute' then
             seen_from := rejoinder.high_water();
             seen_from := coalesce(
                 (select l.place from rejoinder.live as l where l.node = held.node order by l.place limit 1), seen_from
@@ -394,9 +395,13 @@ begin
             after := least(held.lowest_seen, seen_from);
             -- A clock that was put back must not stop the filling until it has caught up.
             update rejoinder.node_limit as b
-               set lowest = after, lowest_seen = seen_from, looked_at = now_is, refilled_at = least(b.refilled_at, now_is)
+               set lowest = after, lowest_seen = seen_from, refilled_at = least(b.refilled_at, now_is),
+                   looks_at = now_is + least(greatest(interval '5 seconds', 50 * (clock_timestamp() - now_is)), interval '1 minute')
              where b.node = held.node;
             held.refilled_at := least(held.refilled_at, now_is);
+            continue when not exists (
+                select from rejoinder.live as l where l.node = held.node and l.place >= after and l.worker is null
+            );
         end if;
         if held.max_running is not null then
             allowed := least(
