@@ -12,7 +12,8 @@ import Testing
 struct SamplerTests {
     private static func sampler(_ url: String, _ body: (Sampler) async throws -> Void) async throws {
         let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
-        let configuration = PostgresConfiguration(connectionString: url, applicationName: "test")
+        var configuration = PostgresConfiguration(connectionString: url, applicationName: "test")
+        configuration.statementTimeout = .seconds(60)
         let sampler = Sampler(QueueReader(configuration, logger: logger))
         let running = Task { await sampler.run() }
         try await body(sampler)
@@ -53,7 +54,8 @@ struct SamplerTests {
                 #expect(await stream.next()?.number == first.number)
                 // Whoever reads waits for this lock, as on a server that stands still.
                 let holder = try await database.connect()
-                try await holder.run(script: "begin; lock table rejoinder.outcome", timeout: .seconds(5))
+                let lock = "set idle_in_transaction_session_timeout = 0; begin; lock table rejoinder.outcome"
+                try await holder.run(script: lock, timeout: .seconds(5))
                 while let sample = await stream.next() {
                     guard sample.isOld else { continue }
                     #expect(sample.glance != nil && sample.trouble == nil)
