@@ -17,8 +17,8 @@ struct Measurement: Codable, Sendable {
     var cpuShare = 0.0
     /// Per call.
     var walBytes = 0.0
+    /// Nil where the server does not count them, as the other.
     var walWrites: Double?
-    /// Nil where the server does not count them.
     var walFlushes: Double?
     /// The most that one process had in memory, in MiB.
     var ingressPeakMiB = 0.0

@@ -84,7 +84,7 @@ create table rejoinder.node (
     retired_at    timestamptz
 );
 comment on column rejoinder.node.takes is 'Median time of a handler''s run in the last minutes: an event with less time left is not started.';
-comment on column rejoinder.node.last_seen_at is 'When it was last called, to within an hour or so.';
+comment on column rejoinder.node.last_seen_at is 'When it was last called, to within an hour or so; longer ago where it is called seldom beside very many calls.';
 comment on column rejoinder.node.paused_at is 'Since when nothing of it is started; null when it is not paused.';
 comment on column rejoinder.node.waits is 'Whether callers wait while it is paused; else they are refused.';
 comment on column rejoinder.node.retired_at is 'Since when it counts as unknown, and is about to go; null when it was called within the retention.';
