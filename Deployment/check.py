@@ -206,6 +206,7 @@ def check_compose():
             source = volume.split(":")[0]
             exists = (ROOT / source).exists() if source.startswith(".") else source in compose["volumes"]
             expect(exists, f"compose: {name} mounts {source}, which there is not")
+    check_passwords(services, compose["configs"]["logins"]["content"])
     jobs = {job["job_name"]: job for job in documents(MONITORING / "prometheus.yml")[0]["scrape_configs"]}
     for job in jobs.values():
         for name in job["dns_sd_configs"][0]["names"]:
@@ -213,6 +214,16 @@ def check_compose():
     has_docker = shutil.which("docker") is not None
     if has_docker and subprocess.run(["docker", "compose", "version"], capture_output=True).returncode == 0:
         run("env", "REJOINDER_SECRET=x", "docker", "compose", "--profile", "monitoring", "config", "--quiet", cwd=ROOT)
+
+
+def check_passwords(services, logins):
+    """Each container knows its own login's alone; the server makes the logins with those that it is given."""
+    for name, variable in {"migrate": "POSTGRES_PASSWORD", "ingress": "INGRESS_PASSWORD", "worker": "WORKER_PASSWORD"}.items():
+        given = services[name]["environment"]["PGPASSWORD"]
+        expect(given.startswith("${" + variable + ":-"), f"compose: the password of {name} is not {variable}")
+    for variable in re.findall(r"^\\getenv \w+ (\w+)$", logins, re.MULTILINE):
+        given = services["postgres"]["environment"].get(variable, "")
+        expect(given.startswith("${" + variable + ":-"), f"compose: postgres is not given {variable}")
 
 
 # ------------------------------------------------------------------------------------------------- monitoring
