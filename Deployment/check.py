@@ -226,6 +226,14 @@ def check_passwords(services, logins):
         expect(given.startswith("${" + variable + ":-"), f"compose: postgres is not given {variable}")
 
 
+def check_dockerfiles():
+    """A worker's image is made as ours are: from the same images, with the same libraries, and not as root."""
+    shipped, example = ((ROOT / path).read_text() for path in ("Dockerfile", "Examples/order-worker/Dockerfile"))
+    for pattern in (r"^FROM (\S+:\S+)", r"--no-install-recommends (.+) \\$", r"^ +&& (useradd .+)$", r"^USER (\d+)$"):
+        expected, found = (re.findall(pattern, text, re.MULTILINE) for text in (shipped, example))
+        expect(expected and found == expected, f"Examples/order-worker/Dockerfile: has {found}, expected {expected}")
+
+
 # ------------------------------------------------------------------------------------------------- monitoring
 
 
@@ -362,6 +370,7 @@ def check_monitoring():
 check_systemd()
 check_kubernetes()
 check_compose()
+check_dockerfiles()
 check_monitoring()
 for problem in problems:
     print(f"check-deployment: {problem}", file=sys.stderr)
