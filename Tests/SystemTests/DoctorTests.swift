@@ -120,6 +120,21 @@ struct DoctorTests {
         #expect(good.lines.contains { $0.hasPrefix("ok       secrets ") }, "\(good.lines)")
     }
 
+    @Test("of a secret's file that is a link, the mode of what it leads to counts")
+    func linkedSecret() async throws {
+        let folder = try Self.folder()
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        let (file, link) = ("\(folder)/orders.secret", "\(folder)/link")
+        try Data("Wf8vQ2mX0pLr7sTz\n".utf8).write(to: URL(filePath: file))
+        try FileManager.default.createSymbolicLink(atPath: link, withDestinationPath: file)
+        for (mode, verdict) in [(0o400, "ok       secrets "), (0o644, "warning  secrets ")] {
+            try FileManager.default.setAttributes([.posixPermissions: mode], ofItemAtPath: file)
+            let result = try await Self.doctor([], ["REJOINDER_SECRET_FILE": link])
+            #expect(result.lines.contains { $0.hasPrefix(verdict) }, "\(result.lines)")
+            #expect(result.lines.contains { $0.contains("everybody on this host can read \(link)") } == (mode == 0o644))
+        }
+    }
+
     @Test("a certificate that has expired, is of another key, or that callers won't trust is found")
     func certificates() async throws {
         let folder = try Self.folder()

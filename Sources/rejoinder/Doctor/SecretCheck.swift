@@ -72,8 +72,10 @@ struct SecretCheck {
         return Finding(Self.name, .warning, "\(title) has few different characters", remedy: remedy)
     }
 
+    /// By what a link leads to: its own mode allows everything, and Kubernetes's secrets are links.
     private static func isPublic(_ path: String) -> Bool {
-        let attributes = try? FileManager.default.attributesOfItem(atPath: path)
+        let target = URL(filePath: path).resolvingSymlinksInPath().path
+        let attributes = try? FileManager.default.attributesOfItem(atPath: target)
         // A number of one type or another, by the Foundation that is there.
         let permissions = attributes?[.posixPermissions].flatMap { Int("\($0)") }
         return permissions.map { $0 & 0o007 != 0 } ?? false
