@@ -120,18 +120,20 @@ struct DoctorTests {
         #expect(good.lines.contains { $0.hasPrefix("ok       secrets ") }, "\(good.lines)")
     }
 
-    @Test("of a secret's file that is a link, the mode of what it leads to counts")
-    func linkedSecret() async throws {
+    @Test("of a file with a secret or a token that is a link, the mode of what it leads to counts")
+    func linkedFiles() async throws {
         let folder = try Self.folder()
         defer { try? FileManager.default.removeItem(atPath: folder) }
-        let (file, link) = ("\(folder)/orders.secret", "\(folder)/link")
+        let (file, link) = ("\(folder)/secret", "\(folder)/link")
         try Data("Wf8vQ2mX0pLr7sTz\n".utf8).write(to: URL(filePath: file))
         try FileManager.default.createSymbolicLink(atPath: link, withDestinationPath: file)
-        for (mode, verdict) in [(0o400, "ok       secrets "), (0o644, "warning  secrets ")] {
-            try FileManager.default.setAttributes([.posixPermissions: mode], ofItemAtPath: file)
-            let result = try await Self.doctor([], ["REJOINDER_SECRET_FILE": link])
-            #expect(result.lines.contains { $0.hasPrefix(verdict) }, "\(result.lines)")
-            #expect(result.lines.contains { $0.contains("everybody on this host can read \(link)") } == (mode == 0o644))
+        for variable in ["REJOINDER_SECRET_FILE", "REJOINDER_OPERATOR_TOKEN_FILE"] {
+            for mode in [0o400, 0o644] {
+                try FileManager.default.setAttributes([.posixPermissions: mode], ofItemAtPath: file)
+                let result = try await Self.doctor([], [variable: link])
+                let isTold = result.lines.contains { $0.hasSuffix("everybody on this host can read \(link)") }
+                #expect(isTold == (mode == 0o644), "\(result.lines)")
+            }
         }
     }
 

@@ -29,7 +29,12 @@ struct IngressExamination {
             var findings = SecretCheck.findings(secrets, isIngress: isIngress, areUnsigned: hasEndpoints)
             if let token = try IngressSettings.dashboard(reader).token {
                 let remedy = "openssl rand -hex 32 # the new REJOINDER_OPERATOR_TOKEN"
-                findings += [SecretCheck.finding(token, "the operator's token", remedy: remedy)].compactMap(\.self)
+                let isInVariable = try reader.optional(IngressSettings.operatorToken) != nil
+                let tokenFile = isInVariable ? nil : try reader.optional(IngressSettings.operatorTokenFile)
+                findings += [
+                    SecretCheck.finding(token, "the operator's token", remedy: remedy),
+                    tokenFile.flatMap { SecretCheck.finding(file: $0) },
+                ].compactMap(\.self)
             }
             if let certificate, let key {
                 findings += CertificateCheck(certificatePath: certificate, keyPath: key, now: Date()).findings()

@@ -40,9 +40,7 @@ struct SecretCheck {
                 let title = "the secret of \(endpoint.endpoint)\(several ? ", number \(index + 1)" : "")"
                 if let finding = self.finding(secret, title) { findings.append(finding) }
             }
-            findings += endpoint.files.filter(Self.isPublic).map { path in
-                Finding(Self.name, .warning, "everybody on this host can read \(path)", remedy: "chmod o-rwx \(path)")
-            }
+            findings += endpoint.files.compactMap { Self.finding(file: $0) }
         }
         let repeated = Dictionary(grouping: endpoints.flatMap { Set($0.secrets) }) { $0 }.values.contains {
             $0.count > 1
@@ -70,6 +68,12 @@ struct SecretCheck {
         }
         guard Set(secret).count < 6 else { return nil }
         return Finding(Self.name, .warning, "\(title) has few different characters", remedy: remedy)
+    }
+
+    /// Also for a token's file: nil where not everybody can read it.
+    static func finding(file path: String) -> Finding? {
+        guard self.isPublic(path) else { return nil }
+        return Finding(self.name, .warning, "everybody on this host can read \(path)", remedy: "chmod o-rwx \(path)")
     }
 
     /// By what a link leads to: its own mode allows everything, and Kubernetes's secrets are links.
