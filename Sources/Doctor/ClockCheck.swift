@@ -38,7 +38,7 @@ struct ClockCheck: Sendable {
                 let there: Int64 = try await connection.execute(PostgresCall(Self.statement)).integer(0, 0)
                 readings.append(Reading(before: before, there: there, after: Self.now()))
             } catch {
-                return [Finding(Self.name, .skipped, "could not be looked at: \(error)")]
+                return [.failed(Self.name, "\(error)", isTimeout: error.isTimeout)]
             }
         }
         // The quickest trip is the most exact.

@@ -26,7 +26,7 @@ struct DiskCheck: Sendable {
     static func findings(on connection: PostgresConnection) async -> [Finding] {
         let rows: PostgresRows
         do throws(PostgresError) { rows = try await connection.execute(PostgresCall(Self.statement)) } catch {
-            return [Finding(Self.name, .skipped, "could not be looked at: \(error)")]
+            return [.failed(Self.name, "\(error)", isTimeout: error.isTimeout)]
         }
         guard rows.bool(0, 1) else { return [Finding(Self.name, .skipped, "the database is on another host")] }
         guard let folder = rows.optionalString(0, 0) else {

@@ -29,7 +29,8 @@ package struct Examination: Sendable {
         do throws(PostgresError) {
             let connection = try await self.connect(self.configuration.sessionless)
             let sessions = SessionCheck(configuration: self.configuration, logger: self.logger)
-            return await hosts + sessions.findings(on: connection) + self.findings(on: connection, quickly: quickly)
+            return await hosts + sessions.findings(on: connection)
+                + self.findings(on: connection, self.configuration.sessionless, quickly: quickly)
         } catch {
             refusal = error
         }
@@ -39,7 +40,8 @@ package struct Examination: Sendable {
         do throws(PostgresError) {
             let connection = try await self.connect(primary.configuration)
             let pooler = Finding("pooler", .skipped, "no connection that takes writes can be made")
-            return await known + [pooler] + self.findings(on: connection, quickly: quickly)
+            return await known + [pooler]
+                + self.findings(on: connection, primary.configuration, quickly: quickly)
         } catch {
             return known + Self.unreached(quickly: quickly)
         }
@@ -55,18 +57,27 @@ package struct Examination: Sendable {
     }
 
     /// What is found on a connection, which is closed then.
-    private func findings(on connection: PostgresConnection, quickly: Bool) async -> [Finding] {
-        var findings = await ClockCheck.findings(on: connection)
-        let schema = await Self.schema(on: connection)
-        findings.append(schema.finding)
+    private func findings(
+        on first: PostgresConnection,
+        _ configuration: PostgresConfiguration,
+        quickly: Bool
+    ) async -> [Finding] {
+        var connection = CheckConnection(first, configuration.careful, logger: self.logger)
+        var findings = await connection.findings("clock") { await ClockCheck.findings(on: $0) }
+        var hasSchema = true
+        findings += await connection.findings("schema") {
+            let schema = await Self.schema(on: $0)
+            hasSchema = schema.mayBeThere
+            return [schema.finding]
+        }
         for check in QueryCheck.all where !quickly || check.isQuick {
-            if check.needsSchema, !schema.isThere {
+            if check.needsSchema, !hasSchema {
                 findings.append(Finding(check.name, .skipped, "the schema is not what this program needs"))
             } else {
-                findings += await check.findings(on: connection)
+                findings += await connection.findings(check.name) { await check.findings(on: $0) }
             }
         }
-        if !quickly { findings += await DiskCheck.findings(on: connection) }
+        if !quickly { findings += await connection.findings("disk") { await DiskCheck.findings(on: $0) } }
         await connection.close()
         return findings
     }
@@ -93,7 +104,7 @@ package struct Examination: Sendable {
         }
     }
 
-    private static func schema(on connection: PostgresConnection) async -> (finding: Finding, isThere: Bool) {
+    private static func schema(on connection: PostgresConnection) async -> (finding: Finding, mayBeThere: Bool) {
         do throws(QueueError) {
             try await Schema(connection).check()
             let newest = Schema.migrations.last.map { "\($0.version) (\($0.name))" } ?? "none"
@@ -106,7 +117,8 @@ package struct Examination: Sendable {
             let remedy = "psql -c 'table rejoinder.migration' # then run the release that applied these"
             return (Finding("schema", .broken, error.message, remedy: remedy), false)
         } catch {
-            return (Finding("schema", .skipped, "could not be looked at: \(error)"), false)
+            let isTimeout = error.underlying?.isTimeout ?? false
+            return (.failed("schema", "\(error)", isTimeout: isTimeout), true)
         }
     }
 }

@@ -2,7 +2,7 @@
 package struct Finding: Sendable, Equatable {
     package enum Verdict: String, Sendable, CaseIterable {
         case ok
-        /// It could not be looked at.
+        /// It could not be looked at, by this login or from here.
         case skipped
         /// It works, but not well, or not for long.
         case warning
@@ -23,6 +23,20 @@ package struct Finding: Sendable, Equatable {
         self.verdict = verdict
         self.summary = summary
         self.remedy = remedy
+    }
+}
+
+extension Finding {
+    /// That a check came to no end, which is no fault of its login: what it would have found may be there.
+    static func failed(_ check: String, _ reason: String, isTimeout: Bool) -> Finding {
+        Finding(
+            check,
+            .warning,
+            "could not be looked at: \(reason)",
+            remedy: isTimeout
+                ? "select pid, pg_blocking_pids(pid), query from pg_stat_activity where wait_event_type = 'Lock'"
+                : "rejoinder doctor # again; PostgreSQL's log may say more"
+        )
     }
 }
 

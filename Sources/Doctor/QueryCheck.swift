@@ -74,7 +74,7 @@ struct QueryCheck: Sendable {
         } catch  where error.sqlState == PostgresError.insufficientPrivilege {
             return [self.refused(error.message)]
         } catch {
-            return [Finding(self.name, .skipped, "could not be looked at: \(error)")]
+            return [.failed(self.name, "\(error)", isTimeout: error.isTimeout)]
         }
     }
 

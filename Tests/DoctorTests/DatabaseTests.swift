@@ -125,6 +125,36 @@ struct DatabaseTests {
         }
     }
 
+    @Test("a check that takes too long is a warning, and the next ones are made all the same")
+    func lockedTables() async throws {
+        try await TestCluster.withDatabase { database in
+            let holder = try await database.connect()
+            try await holder.run(
+                script: """
+                    begin; set local idle_in_transaction_session_timeout = 0;
+                    lock table rejoinder.definition, rejoinder.process in access exclusive mode
+                    """,
+                timeout: .seconds(5)
+            )
+            var impatient = database.configuration
+            impatient.statementTimeout = .seconds(1)
+            let findings = await Examination(impatient, logger: .quiet).findings(quickly: false)
+            await holder.close()
+            for check in ["drift", "workers"] {
+                let found = findings.filter { $0.check == check }
+                #expect(found.map(\.summary) == ["could not be looked at: PostgreSQL did not answer in time"])
+                #expect(found.map(\.verdict) == [.warning])
+                #expect(found.first?.remedy?.contains("pg_blocking_pids") == true)
+            }
+            // What names who holds them up is among those that come after the first.
+            for check in ["partitions", "snapshots", "statistics"] {
+                let found = findings.filter { $0.check == check }
+                #expect(!found.isEmpty && found.allSatisfy { $0.verdict != .skipped }, "\(found)")
+                #expect(!found.contains { $0.summary.hasPrefix("could not be looked at") }, "\(found)")
+            }
+        }
+    }
+
     @Test("what a login may not look at is skipped without an error in the server's log")
     func quietly() async throws {
         try await TestCluster.withCluster { cluster, database in
