@@ -40,7 +40,7 @@ struct QueryCheck: Sendable {
             "workers",
             PackageResources.workers_sql,
             needsSchema: true,
-            uses: ["id_at", "overview", "workers"]
+            uses: ["id_at", "overview", "nodes", "workers"]
         ),
     ]
 

@@ -301,6 +301,16 @@ struct DatabaseTests {
             let served = try await database.finding("workers")
             #expect(served.verdict == .ok)
             #expect(served.summary == "1 live, with 7 slots")
+            // It has died, and nobody was left to say so.
+            try await database.query("update rejoinder.process set heartbeat_at = heartbeat_at - interval '1 minute'")
+            #expect(try await database.finding("workers") == unserved)
+            // Callers of a paused node wait, or are told so: with no worker nothing is broken.
+            for waits in [true, false] {
+                try await database.query("select rejoinder.pause('price', \(waits))")
+                let paused = try await database.finding("workers")
+                #expect(paused.verdict == .warning)
+                #expect(paused.summary == "no worker lives")
+            }
             await worker.close()
         }
     }
