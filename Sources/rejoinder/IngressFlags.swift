@@ -105,10 +105,9 @@ struct IngressFlags: ParsableArguments {
     ) throws(SettingError) -> IngressOptions {
         let endpoints = EndpointSettings(reader: reader, file: file, environment: environment)
         var options = IngressOptions(endpoints: try endpoints.endpoints())
-        options.host = try reader.required(IngressSettings.httpHost)
-        options.port = try reader.required(IngressSettings.httpPort)
-        options.adminHost = try reader.required(IngressSettings.adminHost)
-        options.adminPort = try reader.required(IngressSettings.adminPort)
+        let (http, admin) = try self.places(reader)
+        (options.host, options.port) = (http.host, http.port)
+        (options.adminHost, options.adminPort) = (admin.host, admin.port)
         options.tls = try self.tls(reader)
         options.bodyBytes = try reader.required(IngressSettings.limitBody)
         options.headBytes = try reader.required(IngressSettings.limitHead)
@@ -122,6 +121,25 @@ struct IngressFlags: ParsableArguments {
         options.queue.databaseWait = try reader.required(IngressSettings.databaseWait)
         options.queue.workerGrace = try reader.required(IngressSettings.workerGrace)
         return options
+    }
+
+    /// Where the endpoints and the private port listen.
+    ///
+    /// - Throws: also where both are one place.
+    func places(
+        _ reader: SettingsReader
+    ) throws(SettingError) -> (http: (host: String, port: Int), admin: (host: String, port: Int)) {
+        let http = (
+            host: try reader.required(IngressSettings.httpHost), port: try reader.required(IngressSettings.httpPort)
+        )
+        let admin = (
+            host: try reader.required(IngressSettings.adminHost), port: try reader.required(IngressSettings.adminPort)
+        )
+        guard http.port == 0 || http != admin else {
+            let names = "\(IngressSettings.httpPort.key) and \(IngressSettings.adminPort.key)"
+            throw SettingError("\(names) are both \(http.port) on \(http.host), expected two different ports")
+        }
+        return (http, admin)
     }
 
     private func tls(_ reader: SettingsReader) throws(SettingError) -> IngressOptions.TLS? {

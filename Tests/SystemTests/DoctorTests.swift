@@ -168,20 +168,42 @@ struct DoctorTests {
         }
     }
 
-    @Test("a port that another program has is broken, one that an ingress has is fine")
+    @Test("a port that another program has is broken, one that an ingress has is fine where it has both")
     func ports() async throws {
         try await TestCluster.withDatabase { database in
             try await Deployment.with(database) { deployment in
                 let (port, adminPort) = ("\(deployment.port)", "\(deployment.adminPort)")
                 let own = try await Self.doctor(["--http-port", port, "--admin-port", adminPort])
                 #expect(own.lines.contains { $0.hasPrefix("ok       ports ") }, "\(own.lines)")
-                let other = try await Self.doctor(["--http-port", port, "--admin-port", "0"])
-                #expect(
-                    other.lines.contains { $0.hasSuffix("port 127.0.0.1:\(port) is in use, and not by an ingress") }
-                )
+                for (arguments, taken) in [(["--http-port", port], port), (["--admin-port", adminPort], adminPort)] {
+                    let half = try await Self.doctor(arguments)
+                    let reason = "port 127.0.0.1:\(taken) is in use, and not by an ingress that has both"
+                    #expect(half.lines.contains { $0.hasSuffix(reason) }, "\(half.lines)")
+                }
+                let arguments = ["--admin-port", "0"]
+                let environment = ["DATABASE_URL": database.url]
+                try await Program.with("ScriptedWorker", arguments, environment: environment) { worker in
+                    let workerPort = try await worker.adminPort()
+                    let other = try await Self.doctor(["--http-port", port, "--admin-port", "\(workerPort)"])
+                    #expect(other.lines.count { $0.hasSuffix("is in use, and not by an ingress that has both") } == 2)
+                }
                 let elsewhere = try await Self.doctor(["--http-host", "192.0.2.1", "--http-port", port])
                 #expect(elsewhere.lines.contains { $0.hasSuffix("nobody can listen on 192.0.2.1:\(port) here") })
             }
+        }
+    }
+
+    @Test("one port for calls and for what is private is refused, by the ingress and the doctor")
+    func onePort() async throws {
+        let reason = "http.port and admin.port are both 8080 on 127.0.0.1, expected two different ports"
+        let secret = ["REJOINDER_SECRET": "5f0c2ad3b18e4f6791d2c7a0b4e83f15"]
+        let arguments = ["--http-port", "8080", "--admin-port", "8080"]
+        let refused = try await Program.run("rejoinder", ["ingress"] + arguments, environment: secret)
+        #expect("\(refused.status)" == "exited(78)")
+        #expect(refused.lines == ["rejoinder: \(reason)"])
+        for environment in [secret, [:]] {
+            let told = try await Self.doctor(arguments, environment)
+            #expect(told.lines.contains { $0.hasPrefix("broken   configuration ") && $0.hasSuffix(reason) })
         }
     }
 

@@ -294,11 +294,3 @@ struct MetricsTests {
         }
     }
 }
-
-extension Program {
-    /// The admin port of a worker, as it says.
-    fileprivate func adminPort() async throws -> Int {
-        let line = try await self.line(containing: "admin port open")
-        return try #require(line.split(separator: "admin.port=").last.flatMap { Int($0.prefix { $0.isNumber }) })
-    }
-}

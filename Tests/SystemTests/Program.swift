@@ -128,6 +128,12 @@ final class Program: Sendable {
         return try #require(line, "\(self.name) ended without saying \"\(text)\": \(self.lines.suffix(5))")
     }
 
+    /// The admin port of a worker, as it says.
+    func adminPort() async throws -> Int {
+        let line = try await self.line(containing: "admin port open")
+        return try #require(line.split(separator: "admin.port=").last.flatMap { Int($0.prefix { $0.isNumber }) })
+    }
+
     /// Waits for its end.
     func end() async {
         // No line contains a newline: only the end resumes this.

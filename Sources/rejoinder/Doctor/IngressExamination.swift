@@ -41,10 +41,8 @@ struct IngressExamination {
             } else {
                 findings.append(Finding("certificate", .skipped, "no TLS is configured"))
             }
-            findings += await PortCheck(
-                http: (try reader.required(IngressSettings.httpHost), try reader.required(IngressSettings.httpPort)),
-                admin: (try reader.required(IngressSettings.adminHost), try reader.required(IngressSettings.adminPort))
-            ).findings()
+            let (http, admin) = try self.flags.places(reader)
+            findings += await PortCheck(http: http, admin: admin).findings()
             findings.append(Self.openFiles(try reader.required(IngressSettings.limitConnections)))
             return findings
         } catch {

@@ -1,9 +1,9 @@
 import AsyncHTTPClient
 import Doctor
 import NIOCore
-import NIOHTTP1
 import NIOPosix
 import RejoinderIngress
+import RejoinderMetrics
 import Settings
 
 #if canImport(Glibc)
@@ -33,7 +33,9 @@ struct PortCheck {
     func findings() async -> [Finding] {
         let errors = [await self.error(self.http), await self.error(self.admin)]
         if errors == [nil, nil] { return [Finding(Self.name, .ok, "both are free")] }
-        if await self.isIngress() { return [Finding(Self.name, .ok, "an ingress listens there")] }
+        // A port that is not for this user may well be another's, whose ingress listens there.
+        let areTaken = errors.allSatisfy { $0 == EADDRINUSE || $0 == EACCES }
+        if areTaken, await self.isIngress() { return [Finding(Self.name, .ok, "an ingress listens there")] }
         return zip([self.http, self.admin], errors).compactMap { place, error in
             error.map { Self.finding(place, $0) }
         }
@@ -62,7 +64,8 @@ struct PortCheck {
         switch error {
         case EADDRINUSE:
             let remedy = "ss -ltnp 'sport = :\(place.port)' # end that program, or choose another port"
-            return Finding(self.name, .broken, "port \(title) is in use, and not by an ingress", remedy: remedy)
+            let text = "port \(title) is in use, and not by an ingress that has both"
+            return Finding(self.name, .broken, text, remedy: remedy)
         case EACCES:
             let remedy = "sysctl net.ipv4.ip_unprivileged_port_start=\(place.port)"
             return Finding(self.name, .broken, "this user may not listen on \(title)", remedy: remedy)
@@ -84,6 +87,7 @@ struct PortCheck {
         }
     }
 
+    /// Whether the private port is an ingress's, as its metrics tell: a worker's is alive too.
     private func isIngress() async -> Bool {
         let host =
             switch self.admin.host {
@@ -92,10 +96,12 @@ struct PortCheck {
             case let address where address.contains(":"): "[\(address)]"
             case let host: host
             }
-        let request = HTTPClientRequest(url: "http://\(host):\(self.admin.port)/health/live")
+        let request = HTTPClientRequest(url: "http://\(host):\(self.admin.port)/metrics")
         guard let response = try? await HTTPClient.shared.execute(request, timeout: .seconds(2)),
-            let body = try? await response.body.collect(upTo: 1 << 10)
+            let body = try? await response.body.collect(upTo: 16 << 20)
         else { return false }
-        return response.status.code == 200 && String(buffer: body) == "live\n"
+        return String(buffer: body).split(whereSeparator: \.isNewline).contains { line in
+            line.hasPrefix("\(Metric.buildInfo.name){") && line.contains(#"role="ingress""#)
+        }
     }
 }
