@@ -248,6 +248,35 @@ struct DatabaseTests {
         }
     }
 
+    @Test("a server that logs what is bound to statements is found, also by a login that may do one job only")
+    func serverLog() async throws {
+        try await TestCluster.withCluster { _, database in
+            let member = try await database.asMember(of: "rejoinder_worker")
+            #expect(try await member.finding("server's log").verdict == .ok)
+            try await database.query("alter system set log_min_duration_statement = 0")
+            try await database.query("alter system set log_parameter_max_length_on_error = '1kB'")
+            try await database.query("select pg_reload_conf()::text")
+            try await eventually("both are found") {
+                await member.findings("server's log").map(\.verdict) == [.warning, .warning]
+            }
+            let findings = await member.findings("server's log")
+            let summaries = [
+                "log_min_duration_statement is 0, and log_parameter_max_length is -1",
+                "statements that fail are logged, and log_parameter_max_length_on_error is 1kB",
+            ]
+            for (finding, summary) in zip(findings, summaries) {
+                #expect(finding.summary == "payloads and answers get into PostgreSQL's log: \(summary)")
+                // Each by itself: the first may be in no transaction with others.
+                let statements = try #require(finding.remedy).split(separator: "; ").map(String.init)
+                try await database.query(statements[0])
+                try await database.query("\(statements[1])::text")
+            }
+            try await eventually("none is bound to what is logged") {
+                try await member.finding("server's log").verdict == .ok
+            }
+        }
+    }
+
     @Test("too few connections, and autovacuum that is off, are found")
     func room() async throws {
         try await TestCluster.withCluster(
