@@ -77,7 +77,10 @@ package struct Examination: Sendable {
                 findings += await connection.findings(check.name) { await check.findings(on: $0) }
             }
         }
-        if !quickly { findings += await connection.findings("disk") { await DiskCheck.findings(on: $0) } }
+        if !quickly {
+            findings += await connection.findings("disk") { await DiskCheck.findings(on: $0) }
+            findings += await connection.findings("encryption") { await [EncryptionCheck.finding($0.transport)] }
+        }
         await connection.close()
         return findings
     }

@@ -126,6 +126,9 @@ extension PostgresConfiguration {
     /// What libpq's own variables say, and what it takes where nothing is said, by keyword.
     static func defaults() -> [String: String] { self.values(PQconndefaults()) }
 
+    /// What rules a connection, whoever has said it: the connection string, a service, a variable or libpq itself.
+    static func values(ruling connection: OpaquePointer?) -> [String: String] { self.values(PQconninfo(connection)) }
+
     /// By keyword, what is set.
     private static func values(_ options: UnsafeMutablePointer<PQconninfoOption>?) -> [String: String] {
         let set = Self.settings(options).compactMap { option in option.value.map { (option.keyword, $0) } }

@@ -123,6 +123,9 @@ package actor PostgresConnection {
     /// Which of its configuration's hosts it leads to: the name, or the address where it has none, and the port.
     var host: (name: String, port: String) { self.session.host }
 
+    /// How it goes to its server.
+    package var transport: PostgresTransport { self.session.transport }
+
     /// Carries out one call.
     @discardableResult
     package func execute(_ call: PostgresCall) throws(PostgresError) -> PostgresRows {

@@ -31,6 +31,24 @@ final class Session {
         return (text(PQhost(self.connection)), text(PQport(self.connection)))
     }
 
+    /// How it goes to the server.
+    var transport: PostgresTransport {
+        let address = PQhostaddr(self.connection).map { String(cString: $0) }
+        let encryption: PostgresTransport.Encryption =
+            if PQsslInUse(self.connection) != 0 {
+                .tls
+            } else if PQgssEncInUse(self.connection) != 0 {
+                .gssapi
+            } else {
+                .absent
+            }
+        return PostgresTransport(
+            address: address.flatMap { $0.isEmpty ? nil : $0 },
+            encryption: encryption,
+            sslMode: PostgresConfiguration.values(ruling: self.connection)["sslmode"] ?? ""
+        )
+    }
+
     var socket: Int32 { PQsocket(self.connection) }
 
     func finish() {

@@ -25,6 +25,21 @@ struct HostTests {
         #expect(service.contains("service='prod'") && !service.contains("host") && !service.contains("port"))
     }
 
+    @Test("how a connection goes to its server is read from it, and on this host it needs no encryption")
+    func transport() async throws {
+        try await TestCluster.withCluster { cluster, database in
+            let tcp = TestDatabase(url: try cluster.connectionString(over: .tcp) + "?sslmode=allow")
+            let ways = [(database, nil, "prefer"), (tcp, "127.0.0.1", "allow")] as [(TestDatabase, String?, String)]
+            for (database, address, sslMode) in ways {
+                let connection = try await database.connect()
+                let transport = await connection.transport
+                #expect(transport == PostgresTransport(address: address, encryption: .absent, sslMode: sslMode))
+                await connection.close()
+                #expect(try await database.finding("encryption").verdict == .ok)
+            }
+        }
+    }
+
     @Test("a mistyped host in a list is a warning as long as a primary is there, and named")
     func mistyped() async throws {
         try await TestCluster.withCluster { cluster, _ in

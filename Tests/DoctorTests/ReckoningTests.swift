@@ -1,3 +1,4 @@
+import PostgresClient
 import Testing
 
 @testable import Doctor
@@ -26,6 +27,29 @@ struct ReckoningTests {
         #expect(DiskCheck.finding(free: 1 << 30, of: 10 << 30, in: "/d").verdict == .warning)
         #expect(DiskCheck.finding(free: 4 << 30, of: 100 << 30, in: "/d").verdict == .warning)
         #expect(DiskCheck.finding(free: 100 << 20, of: 1 << 30, in: "/d").verdict == .broken)
+    }
+
+    @Test("what leaves the host must be encrypted, and the server's certificate verified")
+    func encryption() {
+        func verdict(
+            _ address: String?,
+            _ encryption: PostgresTransport.Encryption,
+            _ sslMode: String = "prefer"
+        ) -> Finding.Verdict {
+            let transport = PostgresTransport(address: address, encryption: encryption, sslMode: sslMode)
+            return EncryptionCheck.finding(transport).verdict
+        }
+        for address in [nil, "127.0.0.1", "127.0.1.1", "::1", "::ffff:127.0.0.1"] {
+            #expect(verdict(address, .absent) == .ok)
+        }
+        for address in ["10.0.0.5", "128.0.0.1", "fd00::127", "::ffff:10.0.0.5"] {
+            #expect(verdict(address, .absent) == .warning)
+            #expect(verdict(address, .tls) == .warning)
+            #expect(verdict(address, .tls, "require") == .warning)
+            #expect(verdict(address, .tls, "verify-ca") == .ok)
+            #expect(verdict(address, .tls, "verify-full") == .ok)
+            #expect(verdict(address, .gssapi) == .ok)
+        }
     }
 
     @Test("the exit code is that of the worst")
