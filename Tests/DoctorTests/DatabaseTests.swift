@@ -198,6 +198,23 @@ struct DatabaseTests {
         }
     }
 
+    @Test("the days of partitions are UTC's also where the session's clocks are changed")
+    func daysOfPartitions() async throws {
+        try await TestCluster.withDatabase { database in
+            let connection = try await database.connect()
+            try await connection.run(script: "set time zone 'Europe/Berlin'", timeout: .seconds(5))
+            let check = try #require(QueryCheck.all.first { $0.name == "partitions" })
+            // The night of 29 March 2026 has an hour less there.
+            let then = check.statement.sql.replacing("clock_timestamp()", with: "timestamptz '2026-03-28 00:00Z'")
+            let names = ["outcome", "received", "reply"].flatMap { parent in
+                ["20260328", "20260329", "20260330"].map { "\(parent)_\($0)" }
+            }
+            let missing = "partitions are missing: \(names.joined(separator: ", "))"
+            #expect(try await connection.query(then)[0][1] == missing)
+            await connection.close()
+        }
+    }
+
     @Test("a database with another encoding, and one whose durability is switched off, are broken")
     func settings() async throws {
         try await TestCluster.withDatabase { database in

@@ -1,7 +1,8 @@
--- tidy() makes the partitions of today and the two days after; what finds none goes into the default one.
+-- tidy() makes the partitions of today and the two days after; what finds none goes into the default one. Its days are UTC's:
+-- where the session's time zone changes the clocks, a day of it has 23 hours, or 25.
 with day as (
     select p.parent, d.ahead,
-           p.parent || '_' || to_char((date_trunc('day', clock_timestamp(), 'UTC') + d.ahead * interval '1 day') at time zone 'UTC', 'YYYYMMDD') as name
+           p.parent || '_' || to_char((clock_timestamp() at time zone 'UTC') + d.ahead * interval '1 day', 'YYYYMMDD') as name
       from (values ('received'), ('outcome'), ('reply')) as p (parent), generate_series(0, 2) as d (ahead)
 ), missing as (
     select d.*
