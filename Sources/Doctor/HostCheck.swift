@@ -64,7 +64,7 @@ struct HostCheck: Sendable {
         let summary = "the primary is there, but no connection that takes writes can be made"
         // libpq's reason names each host.
         guard self.showsAddress else { return Finding(Self.name, .broken, summary, remedy: "rejoinder doctor") }
-        let remedy = #"psql "$DATABASE_URL" -c 'show transaction_read_only' # on: "login's settings"; off: mend it"#
+        let remedy = #"show transaction_read_only -- on: see "login's settings"; off: correct DATABASE_URL"#
         return Finding(Self.name, .broken, "\(summary): \(error.message)", remedy: remedy)
     }
 

@@ -20,8 +20,9 @@ struct OperatorLoginCheck {
         } catch let error as QueueError {
             return [Finding(Self.name, .broken, error.message, remedy: "rejoinder grant LOGIN operator")]
         } catch {
-            let remedy = "psql \"$\(Database.operatorVariable)\" -c 'select 1' # then correct it"
-            return [Finding(Self.name, .broken, "\(Database.operatorVariable): \(error)", remedy: remedy)]
+            let variable = Database.operatorVariable
+            let remedy = "\(variable)=postgres://LOGIN@HOST:5432/DATABASE # its password in the file of PGPASSFILE"
+            return [Finding(Self.name, .broken, "\(variable): \(error)", remedy: remedy)]
         }
     }
 }
