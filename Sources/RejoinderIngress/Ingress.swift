@@ -1,6 +1,7 @@
 import CoreMetrics
 import EventQueue
 package import Hummingbird
+import HummingbirdCore
 package import Logging
 import NIOCertificateReloading
 import NIOCore
@@ -12,6 +13,11 @@ import Synchronization
 
 /// The ingress, as the services that it consists of.
 package struct Ingress: Sendable {
+    /// Others wait for one of these to close: the dashboard's streams are 50 of them at most.
+    private static let mostAdminConnections = 64
+    /// Browsers send the cookies of the host's other ports along.
+    private static let adminHeadBytes = 16 << 10
+
     private let options: IngressOptions
     private let endpoints: EndpointTable
     private let queue: any CallQueue
@@ -114,21 +120,40 @@ package struct Ingress: Sendable {
             logger: self.logger,
             onListening: { ports.opened(public: $0) }
         )
-        let adminServer = Application(
+        let adminServer = self.adminServer { ports.opened(admin: $0) }
+        services += [self.queue, adminServer, Announced(service: publicServer, stopping: self.stopping)]
+        return services
+    }
+
+    /// The private port: what it holds, silent connections too, is little, since the public one shares the open files.
+    private func adminServer(onListening: @escaping @Sendable (_ port: Int?) -> Void) -> any Service {
+        Application(
             responder: AdminResponder(
                 readiness: { [queue, stopping] in stopping.isSet ? .stopping : queue.isReady ? .ready : .databaseAway },
                 metrics: self.metrics,
                 others: self.adminPages
             ),
-            configuration: ApplicationConfiguration(
-                address: .hostname(self.options.adminHost, port: self.options.adminPort)
+            server: .http1(
+                configuration: HTTP1Channel.Configuration(
+                    idleTimeout: TimeAmount(self.options.adminIdleTimeout),
+                    httpDecoderConfiguration: HTTP1Channel.Configuration.DecoderConfiguration(
+                        maxHeaderFieldSize: Self.adminHeadBytes,
+                        maxHeaderListSize: Self.adminHeadBytes,
+                        maxHeaderFieldCount: 100
+                    )
+                )
             ),
-            onServerRunning: { ports.opened(admin: $0.localAddress?.port) },
+            configuration: ApplicationConfiguration(
+                address: .hostname(self.options.adminHost, port: self.options.adminPort),
+                availableConnectionsDelegate: MaximumAvailableConnections(
+                    Self.mostAdminConnections,
+                    logger: self.logger
+                )
+            ),
+            onServerRunning: { onListening($0.localAddress?.port) },
             eventLoopGroupProvider: .shared(self.eventLoops),
             logger: self.logger
         )
-        services += [self.queue, adminServer, Announced(service: publicServer, stopping: self.stopping)]
-        return services
     }
 
     private func certificateReloader(_ tls: IngressOptions.TLS) throws -> TimedCertificateReloader {

@@ -18,6 +18,8 @@ package struct IngressOptions: Sendable {
     package var port = 8080
     package var adminHost = "127.0.0.1"
     package var adminPort = 9090
+    /// For a request to come on a connection of the admin port, the first or the next; responses may take longer.
+    package var adminIdleTimeout = Duration.seconds(10)
     package var tls: TLS?
     package var bodyBytes = 1 << 20
     package var headBytes = 16 << 10
