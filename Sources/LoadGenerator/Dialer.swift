@@ -41,20 +41,24 @@ final class Dialer {
     }
 
     let lines: [Line]
+    /// For each thing that the other side has to do before a connection is of use.
+    let timeout: TimeAmount
     private let eventLoop: any EventLoop
     private var queue: Deque<() -> Void> = []
     private var underWay = 0
 
-    init(_ lines: [Line], _ eventLoop: any EventLoop) {
+    init(_ lines: [Line], timeout: TimeAmount, _ eventLoop: any EventLoop) {
         self.lines = lines
+        self.timeout = timeout
         self.eventLoop = eventLoop
     }
 
     /// Opens a connection with `handler` in it; `onFailure` is called where it can't be opened at all.
     func dial(_ line: Line, _ handler: some ChannelInboundHandler, onFailure: @escaping (any Error) -> Void) {
-        self.queue.append { [eventLoop] in
+        self.queue.append { [eventLoop, timeout] in
             let bound = NIOLoopBound(handler, eventLoop: eventLoop)
             ClientBootstrap(group: eventLoop)
+                .connectTimeout(timeout)
                 .channelOption(.socketOption(.tcp_nodelay), value: 1)
                 .channelInitializer { channel in
                     channel.eventLoop.makeCompletedFuture {

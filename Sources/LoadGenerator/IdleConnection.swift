@@ -7,14 +7,22 @@ final class IdleConnection: ChannelInboundHandler {
     typealias OutboundOut = ByteBuffer
 
     private let target: LoadTarget
+    private let timeout: TimeAmount
     private let onReply: () -> Void
     private let onClose: (any Error) -> Void
     private var error: any Error = ChannelError.eof
     private var hasReply = false
     private var context: ChannelHandlerContext?
 
-    init(_ target: LoadTarget, onReply: @escaping () -> Void, onClose: @escaping (any Error) -> Void) {
+    /// `timeout` is that of its reply.
+    init(
+        _ target: LoadTarget,
+        timeout: TimeAmount,
+        onReply: @escaping () -> Void,
+        onClose: @escaping (any Error) -> Void
+    ) {
         self.target = target
+        self.timeout = timeout
         self.onReply = onReply
         self.onClose = onClose
     }
@@ -24,6 +32,12 @@ final class IdleConnection: ChannelInboundHandler {
     func channelActive(context: ChannelHandlerContext) {
         self.context = context
         if !self.target.isSecure { self.ask(context) }
+        Timer { [weak self] in self?.giveUpWaiting() }.start(at: .now() + self.timeout, on: context.eventLoop)
+    }
+
+    private func giveUpWaiting() {
+        guard !self.hasReply, let context else { return }
+        self.errorCaught(context: context, error: SilenceError())
     }
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {

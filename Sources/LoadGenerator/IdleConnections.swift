@@ -41,7 +41,7 @@ final class IdleConnections {
     private func openNext() {
         guard self.connections.count < self.wanted else { return }
         let line = self.dialer.lines[self.connections.count % self.dialer.lines.count]
-        let connection = IdleConnection(line.target) {
+        let connection = IdleConnection(line.target, timeout: self.dialer.timeout) {
             self.ready += 1
             self.openNext()
             self.onReady()

@@ -27,17 +27,20 @@ final class LoadConnection: ChannelInboundHandler {
     let target: Int
     private let isSecure: Bool
     private let isForOneCall: Bool
+    private let timeout: TimeAmount
     private let run: LoadRun
     private var state = State.opening
     private var reader = ResponseReader()
     private var context: ChannelHandlerContext?
     private var error: (any Error)?
 
-    init(_ run: LoadRun, target: Int, isSecure: Bool, isForOneCall: Bool) {
+    /// `timeout` is that of its TLS handshake.
+    init(_ run: LoadRun, target: Int, isSecure: Bool, isForOneCall: Bool, timeout: TimeAmount) {
         self.run = run
         self.target = target
         self.isSecure = isSecure
         self.isForOneCall = isForOneCall
+        self.timeout = timeout
     }
 
     var isFree: Bool {
@@ -66,11 +69,17 @@ final class LoadConnection: ChannelInboundHandler {
 
     func channelActive(context: ChannelHandlerContext) {
         self.context = context
-        if !self.isSecure { self.opened() }
+        guard self.isSecure else { return self.opened() }
+        Timer { [weak self] in self?.giveUpOpening() }.start(at: .now() + self.timeout, on: context.eventLoop)
     }
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
         if case .handshakeCompleted? = event as? TLSUserEvent { self.opened() }
+    }
+
+    private func giveUpOpening() {
+        guard case .opening = self.state, let context else { return }
+        self.errorCaught(context: context, error: SilenceError())
     }
 
     private func opened() {

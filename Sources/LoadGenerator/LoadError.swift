@@ -10,6 +10,11 @@ import Musl
 import Darwin
 #endif
 
+/// A connection was accepted, and nothing came on it.
+struct SilenceError: Error, CustomStringConvertible {
+    let description = "the connection was accepted, and not answered in time"
+}
+
 /// Why a load could not begin; one line for a person.
 package enum LoadError: Error, Sendable, Hashable, CustomStringConvertible {
     case malformedURL(String)

@@ -35,7 +35,8 @@ package struct LoadGenerator: Sendable {
     private func run(_ lines: [Dialer.Line], on eventLoop: any EventLoop) async throws -> LoadResult {
         let promise = eventLoop.makePromise(of: LoadResult.self)
         let run = try await eventLoop.submit {
-            let run = LoadRun(self.plan, Dialer(lines, eventLoop), eventLoop, promise)
+            let dialer = Dialer(lines, timeout: TimeAmount(self.plan.connectTimeout), eventLoop)
+            let run = LoadRun(self.plan, dialer, eventLoop, promise)
             run.start()
             return NIOLoopBound(run, eventLoop: eventLoop)
         }.get()

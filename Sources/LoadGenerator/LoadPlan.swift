@@ -28,6 +28,8 @@ package struct LoadPlan: Sendable {
     package var newConnections = false
     /// Stops after so many calls, if the time is not over before.
     package var calls: Int?
+    /// For a connection to be accepted, and as long again for its TLS handshake, or an idle one's reply.
+    package var connectTimeout = Duration.seconds(10)
     /// How long the replies that are still due at the end are waited for.
     package var patience = Duration.seconds(35)
     /// Called with each call that has come to its end, of the warm-up too; must not block.

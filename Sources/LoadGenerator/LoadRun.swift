@@ -87,7 +87,8 @@ final class LoadRun {
             self,
             target: self.dialled % self.dialer.lines.count,
             isSecure: line.target.isSecure,
-            isForOneCall: self.plan.newConnections
+            isForOneCall: self.plan.newConnections,
+            timeout: self.dialer.timeout
         )
         self.dialled += 1
         self.opening += 1

@@ -201,6 +201,23 @@ struct LoadGeneratorTests {
     }
 
     @Test(
+        "where somebody accepts connections and answers none, the load doesn't begin",
+        arguments: [("https", 0), ("https", 1), ("http", 1)]
+    )
+    func silentServer(_ scheme: String, _ idleConnections: Int) async throws {
+        try await TestServer.withSilence { port in
+            let url = "\(scheme)://127.0.0.1:\(port)/webhook"
+            let reason = "the connection was accepted, and not answered in time"
+            await #expect(throws: LoadError.unreachable(url: url, reason: reason)) {
+                try await self.load(url, calls: 1) {
+                    $0.connectTimeout = .milliseconds(200)
+                    $0.idleConnections = idleConnections
+                }
+            }
+        }
+    }
+
+    @Test(
         "a URL that can't be called is refused",
         arguments: ["", "webhook", "ftp://a/b", "http://", "http://a:99999"]
     )

@@ -41,6 +41,19 @@ enum TestServer {
         try await group.shutdownGracefully()
     }
 
+    /// Accepts connections on a free port while `body` runs, and writes nothing.
+    static func withSilence(_ body: (_ port: Int) async throws -> Void) async throws {
+        let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+        let server = try await ServerBootstrap(group: group).bind(host: "127.0.0.1", port: 0).get()
+        do {
+            try await body(server.localAddress?.port ?? 0)
+        } catch {
+            try await group.shutdownGracefully()
+            throw error
+        }
+        try await group.shutdownGracefully()
+    }
+
     private final class Handler: ChannelInboundHandler {
         typealias InboundIn = HTTPServerRequestPart
         typealias OutboundOut = HTTPServerResponsePart
