@@ -142,6 +142,7 @@ final class LoadRun {
 
     /// The next call of a closed loop whose calls have a connection each.
     private func callAnew(at now: UInt64) {
+        guard case .closed = self.plan.pace, self.plan.newConnections else { return }
         guard case .running = self.phase, now < self.end, let call = self.makeCall(at: now) else { return }
         self.dispatch(call)
     }
@@ -183,13 +184,17 @@ final class LoadRun {
     }
 
     private func ended(_ call: Call, _ fate: Tally.Fate, at now: UInt64) {
+        self.count(call, fate, at: now)
+        self.callAnew(at: now)
+    }
+
+    private func count(_ call: Call, _ fate: Tally.Fate, at now: UInt64) {
         self.underWay -= 1
         if call.start >= self.countFrom {
             self.tally.count(fate)
         } else if case .answered(_, inTime: true) = fate {
             self.tally.countEarlierOne()
         }
-        if case .closed = self.plan.pace, self.plan.newConnections { self.callAnew(at: now) }
         if let most = self.plan.calls, self.calls >= most, self.underWay == 0 { self.end = min(self.end, now) }
     }
 
@@ -226,15 +231,18 @@ final class LoadRun {
     func failedToOpen(_ connection: LoadConnection, _ error: any Error) {
         self.opening -= 1
         self.fail(self.dialer.lines[connection.target].target, error)
+        if case .ended = self.phase { return }
         // Of calls that were to have one each it was one's own.
         let call = self.plan.newConnections ? self.waiting.popFirst() : nil
+        if let call {
+            let now = Self.now
+            self.record(call, nil, at: now) { .broken }
+            self.count(call, .failed, at: now)
+        }
         // At a pace that leaves the machine to whoever has to come back.
         self.after(20_000_000) {
             guard self.phase != .ended else { return }
-            if let call {
-                self.record(call, nil, at: Self.now) { .broken }
-                self.ended(call, .failed, at: Self.now)
-            }
+            if call != nil { self.callAnew(at: Self.now) }
             self.replace()
             self.endWhenDone()
         }

@@ -142,6 +142,21 @@ struct LoadGeneratorTests {
         }
     }
 
+    @Test("a load that ends while connections can't be opened has every call in one of its counts")
+    func endWithoutConnections() async throws {
+        try await TestServer.with {
+            $0 == "5" ? .replyAndLeave("<5>") : .reply(200, "<\($0)>")
+        } _: { url in
+            let result = try await self.load(url, .open(rate: 1000, connections: 2), calls: nil) {
+                $0.newConnections = true
+                $0.duration = .milliseconds(100)
+                $0.patience = .zero
+            }
+            #expect(result.sent == 100)
+            #expect(result.answered + result.failed + result.unanswered == 100)
+        }
+    }
+
     @Test("an open loop makes its calls at its rate, on as few connections as it needs")
     func openLoop() async throws {
         try await TestServer.with {
