@@ -27,15 +27,22 @@ struct OTLPEndpoint: Sendable, CustomStringConvertible {
     }
 
     /// `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT` as it is, or `OTEL_EXPORTER_OTLP_ENDPOINT` with `/v1/traces`.
+    ///
+    /// - Throws: when it can't be that of a collector. It is not shown, since there may be a key in it.
     init?(environment: [String: String]) throws(SettingError) {
         let names = ["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"]
         guard let name = names.first(where: { environment[$0]?.isEmpty == false }), let url = environment[name] else {
             return nil
         }
-        guard let parts = URLComponents(string: url), parts.scheme == "http", let host = parts.host, !host.isEmpty
+        guard let parts = URLComponents(string: url), parts.scheme == "http", let host = parts.host, !host.isEmpty,
+            (1...65535).contains(parts.port ?? 4318), parts.percentEncodedUser == nil,
+            parts.percentEncodedPassword == nil, parts.percentEncodedQuery == nil, parts.percentEncodedFragment == nil
         else {
             throw SettingError(
-                "\(name) is \"\(url)\", expected http://HOST:PORT of a collector that takes OTLP over HTTP"
+                """
+                \(name) is malformed, expected http://HOST:PORT of a collector that takes OTLP over HTTP, without \
+                user, password or query: keys belong in OTEL_EXPORTER_OTLP_HEADERS
+                """
             )
         }
         self.host = host.hasPrefix("[") ? String(host.dropFirst().dropLast()) : host

@@ -115,6 +115,13 @@ struct OTLPTracingTests {
         arguments: [
             (["OTEL_EXPORTER_OTLP_ENDPOINT": "localhost:4317"], "OTEL_EXPORTER_OTLP_ENDPOINT"),
             (["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "https://x"], "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"),
+            (["OTEL_EXPORTER_OTLP_ENDPOINT": "https://me:hush@x"], "OTEL_EXPORTER_OTLP_ENDPOINT"),
+            (["OTEL_EXPORTER_OTLP_ENDPOINT": "http://me:hush@x:4318"], "OTEL_EXPORTER_OTLP_ENDPOINT"),
+            (["OTEL_EXPORTER_OTLP_ENDPOINT": "http://hush@x"], "OTEL_EXPORTER_OTLP_ENDPOINT"),
+            (["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://x/v1?key=hush"], "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"),
+            (["OTEL_EXPORTER_OTLP_ENDPOINT": "http://x#hush"], "OTEL_EXPORTER_OTLP_ENDPOINT"),
+            (["OTEL_EXPORTER_OTLP_ENDPOINT": "http://x:0"], "OTEL_EXPORTER_OTLP_ENDPOINT"),
+            (["OTEL_EXPORTER_OTLP_ENDPOINT": "http://x:65536"], "OTEL_EXPORTER_OTLP_ENDPOINT"),
             (
                 ["OTEL_EXPORTER_OTLP_ENDPOINT": "http://x", "OTEL_TRACES_SAMPLER_ARG": "2"],
                 "OTEL_TRACES_SAMPLER_ARG"
