@@ -13,6 +13,9 @@ import Foundation
 ///
 /// A connection per request, since there is one a second at most.
 struct OTLPEndpoint: Sendable, CustomStringConvertible {
+    /// Of a response's body; a longer one is no answer of the protocol.
+    private static let responseBytes = 64 << 10
+
     let host: String
     let port: Int
     let path: String
@@ -24,6 +27,15 @@ struct OTLPEndpoint: Sendable, CustomStringConvertible {
         let description: String
         /// Whether the same may be taken later.
         var isPassing = true
+        /// When the collector wishes it again.
+        var retryAfter: Duration?
+    }
+
+    private struct Response {
+        let head: HTTPResponseHead
+        var body: [UInt8] = []
+
+        var isSuccess: Bool { (200..<300).contains(self.head.status.code) }
     }
 
     /// `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT` as it is, or `OTEL_EXPORTER_OTLP_ENDPOINT` with `/v1/traces`.
@@ -79,20 +91,21 @@ struct OTLPEndpoint: Sendable, CustomStringConvertible {
 
     private static func isOfValue(_ byte: UInt8) -> Bool { byte >= 0x20 && byte != 0x7F }
 
+    /// - Returns: how many of the spans the collector has rejected for good.
     /// - Throws: when it does not take the body, or not within 5 s.
-    func post(_ body: [UInt8]) async throws {
-        try await withThrowingTaskGroup(of: Void.self) { group in
+    func post(_ body: [UInt8]) async throws -> Int {
+        try await withThrowingTaskGroup(of: Int.self) { group in
             group.addTask { try await self.exchange(body) }
             group.addTask {
                 try await Task.sleep(for: .seconds(5))
                 throw Failure(description: "no response within 5 s")
             }
-            try await group.next()
-            group.cancelAll()
+            defer { group.cancelAll() }
+            return try await group.next() ?? 0
         }
     }
 
-    private func exchange(_ body: [UInt8]) async throws {
+    private func exchange(_ body: [UInt8]) async throws -> Int {
         let channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .connectTimeout(.seconds(2))
             .connect(host: self.host, port: self.port) { channel in
@@ -103,21 +116,41 @@ struct OTLPEndpoint: Sendable, CustomStringConvertible {
                     )
                 }
             }
-        let status = try await channel.executeThenClose { inbound, outbound -> HTTPResponseStatus? in
+        let response = try await channel.executeThenClose { inbound, outbound -> Response? in
             try await outbound.write(.head(self.head(bytes: body.count)))
             try await outbound.write(.body(.byteBuffer(ByteBuffer(bytes: body))))
             try await outbound.write(.end(nil))
-            for try await part in inbound {
-                if case .head(let head) = part { return head.status }
-            }
-            return nil
+            return try await Self.response(inbound)
         }
-        guard let status else { throw Failure(description: "the connection was closed without a response") }
-        guard (200..<300).contains(status.code) else {
+        guard let response else { throw Failure(description: "the connection was closed without a response") }
+        guard response.isSuccess else {
+            let status = response.head.status
             // OTLP 1.x, "Failures": these, and no others, are for another try.
             let isPassing = [429, 502, 503, 504].contains(status.code)
-            throw Failure(description: "the response was \(status)", isPassing: isPassing)
+            let retryAfter = response.head.headers.first(name: "retry-after").flatMap { RetryAfter.duration($0) }
+            throw Failure(description: "the response was \(status)", isPassing: isPassing, retryAfter: retryAfter)
         }
+        return (try? JSONDecoder().decode(OTLPResponse.self, from: Data(response.body)))?.rejectedSpans ?? 0
+    }
+
+    /// The response with its body, where it took what was sent; else its head.
+    private static func response(
+        _ parts: NIOAsyncChannelInboundStream<HTTPClientResponsePart>
+    ) async throws -> Response? {
+        var response: Response?
+        for try await part in parts {
+            switch part {
+            case .head(let head):
+                let begun = Response(head: head)
+                guard begun.isSuccess else { return begun }
+                response = begun
+            case .body(let bytes):
+                response?.body += bytes.readableBytesView
+                if let response, response.body.count > Self.responseBytes { return response }
+            case .end: return response
+            }
+        }
+        return response
     }
 
     private func head(bytes: Int) -> HTTPRequestHead {

@@ -16,6 +16,15 @@ package struct OTLPExporter: Service {
     /// How many spans are sent at once.
     private static let most = 1000
 
+    /// What is known of the collector.
+    private struct State: Sendable {
+        /// The last spans did not reach it.
+        var isAway = false
+        /// It took the last spans but for some.
+        var isRejecting = false
+        var pace = SendingPace()
+    }
+
     package let tracer: OTLPTracer
     private let endpoint: OTLPEndpoint
     private let service: String
@@ -26,7 +35,7 @@ package struct OTLPExporter: Service {
     ///   - environment: of the process.
     ///   - service: `service.name`, unless `OTEL_SERVICE_NAME` says otherwise.
     ///   - name: of this process.
-    ///   - logger: is told once when the collector is away, and when it is back.
+    ///   - logger: is told once when the collector is away or rejects spans, and when it no longer does.
     /// - Throws: which variable is wrong, and what was expected.
     package init?(environment: [String: String], service: String, name: String, logger: Logger) throws(SettingError) {
         func value(_ variable: String) -> String? { environment[variable].flatMap { $0.isEmpty ? nil : $0 } }
@@ -45,23 +54,26 @@ package struct OTLPExporter: Service {
 
     /// Until graceful shutdown, when what is left is sent.
     package func run() async throws {
-        await cancelWhenGracefulShutdown {
-            var isAway = false
+        var state = await cancelWhenGracefulShutdown {
+            var state = State()
             while !Task.isCancelled {
-                try? await Task.sleep(for: .seconds(1))
-                await self.send(&isAway)
+                try? await Task.sleep(for: state.pace.delay)
+                await self.send(&state)
             }
+            return state
         }
+        // What has ended while the last were on their way.
+        if !state.isAway, !Task.isCancelled { await self.send(&state) }
         let (left, dropped) = self.tracer.buffer.take()
         guard !left.isEmpty || dropped > 0 else { return }
         self.logger.warning("spans were dropped", metadata: ["spans": "\(left.count + dropped)"])
     }
 
-    /// `isAway` is whether the last did not reach the collector.
-    private func send(_ isAway: inout Bool) async {
+    /// What can't be sent now is kept for the next time, as far as there is room.
+    private func send(_ state: inout State) async {
         let (ended, dropped) = self.tracer.buffer.take()
         guard !ended.isEmpty || dropped > 0 else { return }
-        var sent = 0
+        var (sent, rejected) = (0, 0)
         do {
             let encoder = JSONEncoder()
             encoder.nonConformingFloatEncodingStrategy = .convertToString(
@@ -73,26 +85,41 @@ package struct OTLPExporter: Service {
                 let part = Array(ended[start..<min(start + Self.most, ended.count)])
                 let body = try encoder.encode(OTLPRequest(part, service: self.service, name: self.name))
                 // The last one is on its way when the task is cancelled already.
-                try await Task { try await self.endpoint.post(Array(body)) }.value
+                rejected += try await Task { try await self.endpoint.post(Array(body)) }.value
                 sent += part.count
             }
-            if isAway, sent > 0 {
-                self.logger.info("spans reach their collector again")
-                isAway = false
-            }
+            state.pace.goOn()
+            if sent > 0 { self.tell(ofRejected: rejected, &state) }
             if dropped > 0 { self.logger.warning("spans were dropped", metadata: ["spans": "\(dropped)"]) }
         } catch {
-            if !isAway {
+            if !state.isAway {
                 self.logger.warning(
                     "spans don't reach their collector",
                     metadata: ["endpoint": "\(self.endpoint)", "error": "\(error)"]
                 )
             }
-            isAway = true
-            let isWorthTrying = (error as? OTLPEndpoint.Failure)?.isPassing ?? !(error is EncodingError)
+            state.isAway = true
+            let failure = error as? OTLPEndpoint.Failure
+            let isWorthTrying = failure?.isPassing ?? !(error is EncodingError)
+            if isWorthTrying { state.pace.putOff(by: failure?.retryAfter) } else { state.pace.goOn() }
             // One batch that it refuses for good must not keep the others from it.
             let left = ended.dropFirst(isWorthTrying ? sent : min(sent + Self.most, ended.count))
             self.tracer.buffer.putBack(left, dropped: dropped + ended.count - sent - left.count)
         }
+    }
+
+    /// The collector has taken all spans but so many: what is new of that is said.
+    private func tell(ofRejected rejected: Int, _ state: inout State) {
+        if state.isAway { self.logger.info("spans reach their collector again") }
+        state.isAway = false
+        if rejected > 0, !state.isRejecting {
+            self.logger.warning(
+                "the collector rejects spans",
+                metadata: ["endpoint": "\(self.endpoint)", "spans": "\(rejected)"]
+            )
+        } else if rejected == 0, state.isRejecting {
+            self.logger.info("the collector takes all spans again")
+        }
+        state.isRejecting = rejected > 0
     }
 }

@@ -62,6 +62,102 @@ struct OTLPTracingTests {
         }
     }
 
+    @Test("spans that the collector puts off come again, and that it rejects some is said once")
+    func answers() async throws {
+        let (answers, recorder) = (Mailbox<TraceCollector.Answer>(), LogRecorder())
+        try await TraceCollector.run {
+            (try? await answers.next()) ?? TraceCollector.Answer()
+        } _: { collector async throws in
+            let exporter = try #require(
+                try OTLPExporter(
+                    environment: ["OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:\(collector.port)"],
+                    service: "service",
+                    name: "one",
+                    logger: recorder.logger
+                )
+            )
+            let running = Task { try await exporter.run() }
+            for (name, answer, expected) in [
+                ("a", TraceCollector.Answer(status: 503, fields: [("retry-after", "1")]), ["a"]),
+                ("b", TraceCollector.Answer(body: #"{"partialSuccess":{"rejectedSpans":"1"}}"#), ["a", "b"]),
+                ("c", TraceCollector.Answer(body: #"{"partialSuccess":{"rejectedSpans":1}}"#), ["c"]),
+                ("d", TraceCollector.Answer(body: #"{"partialSuccess":{}}"#), ["d"]),
+            ] {
+                answers.send(answer)
+                exporter.tracer.startSpan(name, context: .topLevel).end()
+                let spans = try TraceExport(decoding: try await collector.requests.next().body).spans
+                #expect(spans.map(\.name) == expected)
+            }
+            running.cancel()
+            try await running.value
+            #expect(
+                recorder.entries.map(\.message) == [
+                    "spans don't reach their collector", "spans reach their collector again",
+                    "the collector rejects spans", "the collector takes all spans again",
+                ]
+            )
+            #expect(recorder.entries.map { $0.text("spans") } == ["", "", "1", ""])
+        }
+    }
+
+    @Test("what ends while spans are on their way at a shutdown is sent after them")
+    func shutdown() async throws {
+        let meanwhile = Mailbox<@Sendable () async -> Void>()
+        try await TraceCollector.run {
+            if let act = try? await meanwhile.next() { await act() }
+            return TraceCollector.Answer()
+        } _: { collector async throws in
+            let exporter = try #require(
+                try OTLPExporter(
+                    environment: ["OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:\(collector.port)"],
+                    service: "service",
+                    name: "one",
+                    logger: .silent
+                )
+            )
+            let group = ServiceGroup(services: [exporter], logger: .silent)
+            async let running: Void = group.run()
+            meanwhile.send {
+                exporter.tracer.startSpan("last", context: .topLevel).end()
+                await group.triggerGracefulShutdown()
+            }
+            meanwhile.send {}
+            exporter.tracer.startSpan("first", context: .topLevel).end()
+            try await running
+            for name in ["first", "last"] {
+                let spans = try TraceExport(decoding: try await collector.requests.next().body).spans
+                #expect(spans.map(\.name) == [name])
+            }
+        }
+    }
+
+    @Test("a collector is asked again when it wishes, within a minute, else ever more seldom, and soon when it answers")
+    func pace() {
+        var pace = SendingPace()
+        var delays = [pace.delay]
+        for wish in [nil, nil, nil, nil, nil, nil, 3600, 0, 5] as [Int?] {
+            pace.putOff(by: wish.map { Duration.seconds($0) })
+            delays.append(pace.delay)
+        }
+        #expect(delays == [1, 2, 4, 8, 16, 30, 30, 60, 1, 5].map { Duration.seconds($0) })
+        pace.goOn()
+        #expect(pace.delay == .seconds(1))
+    }
+
+    @Test(
+        "when to ask again is a number of seconds, or a date in any form that HTTP has had",
+        arguments: [
+            ("120", 120), ("0", 0), ("soon", nil), ("", nil), ("Sun, 06 Nov 1994 08:49:37 GMT", 37),
+            ("Sunday, 06-Nov-94 08:49:37 GMT", 37), ("Sun Nov  6 08:49:37 1994", 37),
+            ("Sun, 06 Nov 1994 08:48:59 GMT", 0), ("Sun, 06 Now 1994 08:49:37 GMT", nil),
+            ("Sun, 06 Nov 1994 08:49 GMT", nil),
+        ] as [(String, Int?)]
+    )
+    func retryAfter(_ value: String, _ seconds: Int?) {
+        // Sun, 06 Nov 1994 08:49:00 GMT
+        #expect(RetryAfter.duration(value, at: 784_111_740) == seconds.map { Duration.seconds($0) })
+    }
+
     @Test("what its caller does not record is not recorded, but goes on")
     func unsampled() throws {
         let tracer = OTLPTracer(sampler: TraceSampler(ratio: 1), buffer: SpanBuffer())

@@ -13,13 +13,29 @@ package struct TraceCollector {
     package let port: Int
     package let requests: Mailbox<(path: String, body: [UInt8])>
 
-    package static func run(_ body: (TraceCollector) async throws -> Void) async throws {
+    package struct Answer: Sendable {
+        let status: Int
+        let fields: [(String, String)]
+        let body: String
+
+        package init(status: Int = 200, fields: [(String, String)] = [], body: String = "") {
+            self.status = status
+            self.fields = fields
+            self.body = body
+        }
+    }
+
+    /// Takes exports while `body` runs; `answering` is asked once for each that has come.
+    package static func run(
+        answering: @escaping @Sendable () async -> Answer = { Answer() },
+        _ body: (TraceCollector) async throws -> Void
+    ) async throws {
         let requests = Mailbox<(path: String, body: [UInt8])>()
         let server = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     try channel.pipeline.syncOperations.configureHTTPServerPipeline()
-                    try channel.pipeline.syncOperations.addHandler(Handler(requests: requests))
+                    try channel.pipeline.syncOperations.addHandler(Handler(requests: requests, answering: answering))
                 }
             }
             .bind(host: "127.0.0.1", port: 0).get()
@@ -37,10 +53,17 @@ package struct TraceCollector {
         typealias OutboundOut = HTTPServerResponsePart
 
         private let requests: Mailbox<(path: String, body: [UInt8])>
+        private let answering: @Sendable () async -> Answer
         private var path = ""
         private var body: [UInt8] = []
 
-        init(requests: Mailbox<(path: String, body: [UInt8])>) { self.requests = requests }
+        init(
+            requests: Mailbox<(path: String, body: [UInt8])>,
+            answering: @escaping @Sendable () async -> Answer
+        ) {
+            self.requests = requests
+            self.answering = answering
+        }
 
         func channelRead(context: ChannelHandlerContext, data: NIOAny) {
             switch Self.unwrapInboundIn(data) {
@@ -48,10 +71,18 @@ package struct TraceCollector {
             case .body(let buffer): self.body += Array(buffer.readableBytesView)
             case .end:
                 self.requests.send((self.path, self.body))
-                let head = HTTPResponseHead(version: .http1_1, status: .ok, headers: ["content-length": "0"])
-                context.write(Self.wrapOutboundOut(.head(head)), promise: nil)
-                context.writeAndFlush(Self.wrapOutboundOut(.end(nil)), promise: nil)
+                context.eventLoop.makeFutureWithTask { [answering] in await answering() }
+                    .assumeIsolated()
+                    .whenSuccess { self.answer($0, context) }
             }
+        }
+
+        private func answer(_ answer: Answer, _ context: ChannelHandlerContext) {
+            let headers = HTTPHeaders(answer.fields + [("content-length", "\(answer.body.utf8.count)")])
+            let head = HTTPResponseHead(version: .http1_1, status: .init(statusCode: answer.status), headers: headers)
+            context.write(Self.wrapOutboundOut(.head(head)), promise: nil)
+            context.write(Self.wrapOutboundOut(.body(.byteBuffer(ByteBuffer(string: answer.body)))), promise: nil)
+            context.writeAndFlush(Self.wrapOutboundOut(.end(nil)), promise: nil)
         }
     }
 }
