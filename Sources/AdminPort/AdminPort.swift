@@ -114,16 +114,30 @@ package struct AdminPort: Service {
 
 /// Why there is no admin port, without what to do, which the program knows.
 package struct AdminPortError: Error, Sendable, CustomStringConvertible {
+    package enum Part: Sendable {
+        case host, port
+    }
+
     package let description: String
-    /// Another port would not do.
-    package let isOfHost: Bool
+    /// What to choose another of; nil where that would not help.
+    package let culprit: Part?
 
     init(host: String, port: Int, _ error: any Error) {
-        let code = (error as? IOError)?.errnoCode
-        self.isOfHost = code != EADDRINUSE && code != EACCES
-        self.description =
-            self.isOfHost
-            ? "\(host) is no address of this machine"
-            : "port \(host):\(port) \(code == EADDRINUSE ? "is in use" : "is not for this user")"
+        let place = "port \(host):\(port)"
+        let (description, culprit): (String, Part?) =
+            switch (error as? IOError)?.errnoCode {
+            case EADDRINUSE?: ("\(place) is in use", .port)
+            case EACCES?: ("\(place) is not for this user", .port)
+            // Without a code where a name has no address.
+            case nil, EADDRNOTAVAIL?, EAFNOSUPPORT?: ("\(host) is no address of this machine", .host)
+            case let code?: ("\(place) can't be opened: \(Self.text(of: code))", nil)
+            }
+        self.description = description
+        self.culprit = culprit
+    }
+
+    private static func text(of code: CInt) -> String {
+        let text = String(cString: strerror(code))
+        return text.prefix(1).lowercased() + text.dropFirst()
     }
 }

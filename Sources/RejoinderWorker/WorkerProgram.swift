@@ -91,11 +91,14 @@ struct WorkerCommand<Program: WorkerProgram>: AsyncParsableCommand {
             StandardError.print("\(Program.name): \(error)")
             throw ExitCode(SettingError.exitCode)
         } catch let error as AdminPortError {
-            let (option, variable) =
-                error.isOfHost
-                ? (WorkerSettings.adminHost.option, WorkerSettings.adminHost.variable)
-                : (WorkerSettings.adminPort.option, WorkerSettings.adminPort.variable)
-            StandardError.print("\(Program.name): \(error), choose another: \(option) or \(variable)")
+            let (host, port) = (WorkerSettings.adminHost, WorkerSettings.adminPort)
+            let remedy =
+                switch error.culprit {
+                case .host?: ", choose another: \(host.option) or \(host.variable)"
+                case .port?: ", choose another: \(port.option) or \(port.variable)"
+                case nil: ""
+                }
+            StandardError.print("\(Program.name): \(error)\(remedy)")
             throw ExitCode(1)
         } catch let error as QueueError {
             StandardError.print("\(Program.name): \(error)")
