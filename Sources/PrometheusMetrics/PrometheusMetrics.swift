@@ -33,10 +33,14 @@ package final class PrometheusMetrics: MetricsFactory {
         return metrics
     }
 
-    /// Everything, in Prometheus's text format 0.0.4; with the process's own figures.
+    /// Everything, in Prometheus's text format 0.0.4; with the process's own figures, in place of what has their names.
+    ///
+    /// Prometheus refuses the whole text where a name is in it twice.
     package func text() -> String {
-        let families = self.state.withLock { Array($0.families.values) } + ProcessFigures.families()
-        return Exposition.text(of: families)
+        let process = ProcessFigures.families()
+        let taken = Set(process.map(\.name))
+        let others = self.state.withLock { $0.families.values.filter { !taken.contains($0.name) } }
+        return Exposition.text(of: others + process)
     }
 
     // MARK: MetricsFactory

@@ -128,6 +128,20 @@ struct ExpositionTests {
         }
     }
 
+    @Test("a metric with the name of one of the process's own figures is left out")
+    func takenName() {
+        let metrics = PrometheusMetrics()
+        metrics.makeCounter(label: "process_cpu_seconds_total", dimensions: [("of", "me")]).increment(by: 1)
+        metrics.makeMeter(label: "process.open.fds", dimensions: []).set(Int64(-1))
+        metrics.makeMeter(label: "process_mine", dimensions: []).set(Int64(1))
+        let text = metrics.text()
+        for name in ["process_cpu_seconds_total", "process_open_fds"] {
+            #expect(text.ranges(of: "# TYPE \(name) ").count == 1)
+        }
+        #expect(!text.contains(#"{of="me"}"#) && !text.contains("process_open_fds -1"))
+        #expect(text.contains("\nprocess_mine 1\n"))
+    }
+
     @Test("increments from many threads are all counted")
     func threads() async {
         let metrics = PrometheusMetrics()
