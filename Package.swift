@@ -323,8 +323,11 @@ let package = Package(
         .executableTarget(
             name: "ScriptedWorker",
             dependencies: [
-                "RejoinderWorker", .product(name: "Logging", package: "swift-log"),
+                "RejoinderWorker",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
                 .product(name: "Tracing", package: "swift-distributed-tracing"),
+                .product(name: "UnixSignals", package: "swift-service-lifecycle"),
             ],
             path: "Tests/ScriptedWorker"
         ),
@@ -401,7 +404,10 @@ let package = Package(
             name: "GuideTests",
             dependencies: [
                 "RejoinderWorker", "TestSupport",
+                .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
             ]

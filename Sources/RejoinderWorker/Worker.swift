@@ -1,4 +1,3 @@
-import Doctor
 import EventQueue
 public import Logging
 import PostgresClient
@@ -12,7 +11,6 @@ public import ServiceLifecycle
 public struct Worker: Service {
     private let runner: Runner
     let logger: Logger
-    private let configuration: PostgresConfiguration
 
     /// - Parameters:
     ///   - handlers: at least one.
@@ -32,8 +30,11 @@ public struct Worker: Service {
     ) {
         self.init(
             handlers: handlers,
-            databaseURL: databaseURL,
-            listenURL: listenURL,
+            database: PostgresConfiguration(
+                connectionString: databaseURL,
+                directConnectionString: listenURL,
+                applicationName: name
+            ),
             name: name,
             slots: slots,
             followsIngress: false,
@@ -45,8 +46,7 @@ public struct Worker: Service {
     /// on what its handlers do.
     init(
         handlers: Handlers,
-        databaseURL: String?,
-        listenURL: String?,
+        database: PostgresConfiguration,
         name: String,
         slots: Int,
         followsIngress: Bool,
@@ -54,13 +54,8 @@ public struct Worker: Service {
     ) {
         precondition(slots > 0, "a worker has at least one slot")
         self.logger = logger
-        self.configuration = PostgresConfiguration(
-            connectionString: databaseURL,
-            directConnectionString: listenURL,
-            applicationName: name
-        )
         let queue = WorkerQueue(
-            configuration: self.configuration,
+            configuration: database,
             name: name,
             lanes: handlers.lanes(slots: slots),
             logger: logger
@@ -85,21 +80,5 @@ public struct Worker: Service {
 
     var readiness: Readiness {
         self.runner.isStopping ? .draining : self.runner.isReady ? .ready : .databaseAway
-    }
-
-    /// Of the database, for what isn't as it should be though the worker can start.
-    var examination: Examination { Examination(self.configuration, logger: self.logger) }
-
-    /// Whether the database can be reached and has the schema.
-    ///
-    /// - Throws: the one-line reason, with what to do.
-    func preflight() async throws {
-        let connection = try await PostgresConnection.connect(self.configuration.direct.careful, logger: self.logger)
-        do throws(QueueError) {
-            try await Schema(connection).check(for: .worker)
-        } catch {
-            throw error.whileAway ?? error
-        }
-        await connection.close()
     }
 }

@@ -6,8 +6,9 @@ import Logging
 import OTLPTracing
 import PostgresClient
 import PrometheusMetrics
-import ServiceLifecycle
+public import ServiceLifecycle
 import Settings
+import Synchronization
 import Tracing
 import UnixSignals
 
@@ -29,17 +30,32 @@ import Foundation
 /// It reads `DATABASE_URL` (or libpq's `PG*` variables) and the settings that `--help` lists, drains on SIGTERM and
 /// SIGINT, and exits with 78 and one line when it was told something malformed.
 public protocol WorkerProgram: Sendable {
-    /// Called once, when the program starts.
-    init()
+    /// Called once, when the program starts: after its settings were read and the database was looked at, before the
+    /// worker registers.
+    ///
+    /// What it throws ends the program with one line and exit code 1. The admin port is open meanwhile, and readiness says
+    /// `starting`.
+    init() async throws
 
-    /// What the worker does.
+    /// What the worker does; asked for once.
     var handlers: Handlers { get }
+
+    /// What the handlers need and has a life of its own, such as an HTTP client or a pool of connections; asked for once,
+    /// and none unless given.
+    ///
+    /// They are started before the worker, in their order, and shut down in the opposite one when it has drained: a
+    /// handler that still runs has them all. When one fails, or returns before it was shut down, the worker drains, and
+    /// the program ends with exit code 1.
+    var services: [any Service] { get }
 
     /// What the queue's views call it, unless `REJOINDER_NAME` says otherwise.
     static var name: String { get }
 }
 
 extension WorkerProgram {
+    /// None.
+    public var services: [any Service] { [] }
+
     /// The program's own name.
     public static var name: String {
         CommandLine.arguments.first.flatMap { $0.split(separator: "/").last.map(String.init) } ?? "worker"
@@ -129,36 +145,48 @@ struct WorkerCommand<Program: WorkerProgram>: AsyncParsableCommand {
         let admin = try settings.optional(WorkerSettings.adminPort).map { (port: $0, PrometheusMetrics.bootstrapped()) }
         let traces = try OTLPExporter(environment: environment, service: name, name: name, logger: logger)
         if let traces { InstrumentationSystem.bootstrap(traces.tracer) }
-        let worker = Worker(
-            handlers: Program().handlers,
-            databaseURL: try CommonSettings.databaseURL(in: environment),
-            listenURL: try CommonSettings.listenURL(in: environment),
-            name: name,
-            slots: try settings.required(WorkerSettings.slots),
-            followsIngress: true,
-            logger: logger
+        let database = PostgresConfiguration(
+            connectionString: try CommonSettings.databaseURL(in: environment),
+            directConnectionString: try CommonSettings.listenURL(in: environment),
+            applicationName: name
         )
+        let slots = try settings.required(WorkerSettings.slots)
         do {
-            try await worker.preflight()
+            try await Self.preflight(database, logger)
         } catch let error as PostgresError {
             // Away is not wrong: the worker waits for it.
             logger.warning("starting without the database", metadata: ["error": "\(error)"])
         }
-        // It ends in order when an operator drains it.
-        var services = [
-            ServiceGroupConfiguration.ServiceConfiguration(
-                service: worker,
-                successTerminationBehavior: .gracefullyShutdownGroup
-            )
-        ]
+        let started = Mutex<Worker?>(nil)
+        // They are shut down in the opposite order.
+        var services: [ServiceGroupConfiguration.ServiceConfiguration] = []
+        if let traces { services.append(.init(service: traces)) }
         if let (port, metrics) = admin {
             let host = try settings.required(WorkerSettings.adminHost)
-            // Open before the worker registers, which it doesn't where the port is taken. It ends after the worker, and
-            // says until then that that is draining.
-            let adminPort = try await worker.adminPort(host: host, port: port, metrics: { metrics.text() })
-            services.insert(.init(service: adminPort), at: 0)
+            // Open before the program makes what it needs and the worker registers, which they don't where the port is taken.
+            // It ends after the worker, and says until then that that is draining.
+            let adminPort = try await Worker.adminPort(
+                host: host,
+                port: port,
+                logger: logger,
+                metrics: { metrics.text() },
+                readiness: { started.withLock { $0?.readiness } ?? .starting }
+            )
+            services.append(.init(service: adminPort))
         }
-        if let traces { services.insert(.init(service: traces), at: 0) }
+        let program = try await Self.program()
+        services += program.services.map { ProgramService($0, logger: logger).configuration }
+        let worker = Worker(
+            handlers: program.handlers,
+            database: database,
+            name: name,
+            slots: slots,
+            followsIngress: true,
+            logger: logger
+        )
+        started.withLock { $0 = worker }
+        // It ends in order when an operator drains it.
+        services.append(.init(service: worker, successTerminationBehavior: .gracefullyShutdownGroup))
         var configuration = ServiceGroupConfiguration(
             services: services,
             gracefulShutdownSignals: [.sigterm, .sigint],
@@ -168,9 +196,32 @@ struct WorkerCommand<Program: WorkerProgram>: AsyncParsableCommand {
         configuration.maximumGracefulShutdownDuration = NewEvent.longestDeadline + .seconds(3)
         configuration.maximumCancellationDuration = .seconds(5)
         // Beside the work, which it never holds up.
-        async let examination: Void = worker.examination.log()
+        async let examination: Void = Examination(database, logger: logger).log()
         try await ServiceGroup(configuration: configuration).run()
         await examination
+    }
+
+    /// Whether the database can be reached and has the schema.
+    ///
+    /// - Throws: the one-line reason, with what to do.
+    private static func preflight(_ database: PostgresConfiguration, _ logger: Logger) async throws {
+        let connection = try await PostgresConnection.connect(database.direct.careful, logger: logger)
+        do throws(QueueError) {
+            try await Schema(connection).check(for: .worker)
+        } catch {
+            throw error.whileAway ?? error
+        }
+        await connection.close()
+    }
+
+    private static func program() async throws -> Program {
+        do {
+            return try await Program()
+        } catch {
+            let reason = "\(error)".split(whereSeparator: \.isNewline).joined(separator: " ")
+            StandardError.print("\(Program.name): can't start: \(reason)")
+            throw ExitCode(1)
+        }
     }
 }
 

@@ -1,7 +1,9 @@
 import Dispatch
 import Logging
 import RejoinderWorker
+import ServiceLifecycle
 import Tracing
+import UnixSignals
 
 #if canImport(Glibc)
 import Glibc
@@ -19,6 +21,14 @@ struct ScriptedWorker: WorkerProgram {
     struct Quoting: Error {
         let text: String?
     }
+
+    struct Unable: Error, CustomStringConvertible {
+        let description: String
+    }
+
+    private static let resource = Resource()
+
+    let services: [any Service] = [Self.resource]
 
     let handlers = Handlers {
         Handle("echo", "sleep") { event, _ in
@@ -75,6 +85,20 @@ struct ScriptedWorker: WorkerProgram {
             if event.text(of: "crash") != nil { Self.crash() }
             return .success("attempt \(context.attempt)")
         }
+        Handle("resource") { event, _ in
+            if let end = event.text(of: "end") { Self.resource.end(end) }
+            try await Task.sleep(for: .milliseconds(event.text(of: "ms").flatMap { Int($0) } ?? 0))
+            return .success(Self.resource.isOpen ? "open" : "closed")
+        }
+    }
+
+    /// Fails with the text of SCRIPTED_START, if that is set, or waits for a signal where it says so.
+    init() async throws {
+        guard let start = getenv("SCRIPTED_START").map({ String(cString: $0) }) else { return }
+        guard start == "wait" else { throw Unable(description: start) }
+        let signals = await UnixSignalsSequence(trapping: .sigusr1)
+        Logger(label: "start").info("waiting for SIGUSR1")
+        _ = await signals.first { _ in true }
     }
 
     private static func crash() -> Never {
