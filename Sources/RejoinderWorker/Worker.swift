@@ -78,6 +78,11 @@ public struct Worker: Service {
         }
     }
 
+    /// Whether it takes events: registered with the database, connected to it, and not draining.
+    ///
+    /// For the health page of the program that it is part of; a database that is away is no reason to end that.
+    public var isReady: Bool { self.readiness == .ready }
+
     var readiness: Readiness {
         self.runner.isStopping ? .draining : self.runner.isReady ? .ready : .databaseAway
     }

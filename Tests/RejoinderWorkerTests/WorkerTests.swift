@@ -162,6 +162,32 @@ struct WorkerTests {
         }
     }
 
+    @Test("it says that it is ready while it takes events, and neither before nor while it drains")
+    func readiness() async throws {
+        try await TestCluster.withDatabase { database in
+            let started = Mailbox<Int>()
+            let worker = Worker(
+                handlers: Self.waiting(started),
+                databaseURL: database.url,
+                name: "worker",
+                logger: .silent
+            )
+            #expect(!worker.isReady)
+            let task = Task { try await worker.run() }
+            try await eventually("it is ready") { worker.isReady }
+            let connection = try await database.connect()
+            let scene = Scene(database: database, connection: connection, worker: task, recorder: LogRecorder())
+            try await scene.enqueue("waits")
+            #expect(try await started.next() == 1)
+            #expect(worker.isReady)
+            try await connection.query("select rejoinder.drain(id) from rejoinder.workers")
+            try await eventually("it drains") { !worker.isReady }
+            task.cancel()
+            try await task.value
+            #expect(!worker.isReady)
+        }
+    }
+
     @Test("an event that may run once is not tried again when its handler throws, however its options were written")
     func atMostOnce() async throws {
         var options = Handle.Options()
