@@ -420,7 +420,7 @@ let package = Package(
         .testTarget(
             name: "RejoinderWorkerTests",
             dependencies: [
-                "EventQueue", "PostgresClient", "RejoinderWorker", "TestSupport",
+                "EventQueue", "PostgresClient", "RejoinderTesting", "RejoinderWorker", "TestSupport",
                 .product(name: "Logging", package: "swift-log"),
             ]
         ),

@@ -21,16 +21,6 @@ public struct Handlers: Sendable {
         }
     }
 
-    /// Runs the handler of the event's node, as the worker would, but without a database: for unit tests.
-    ///
-    /// - Returns: nil when no handler serves the node.
-    public func outcome(
-        of event: WebhookEvent,
-        context: HandlerContext = HandlerContext()
-    ) async throws -> HandlerOutcome? {
-        try await self.handle(for: event.node)?.body(event, context)
-    }
-
     /// The handler that serves a node; nil if none does.
     package func handle(for node: String) -> Handle? {
         self.byNode[node] ?? self.anyNode

@@ -1,4 +1,5 @@
 import EventQueue
+import RejoinderTesting
 import RejoinderWorker
 import TestSupport
 import Testing
@@ -21,18 +22,16 @@ struct HandlersTests {
 
     @Test("an event goes to the handler of its node, and else to the one for any node")
     func routing() async throws {
-        let speaker = WebhookEvent(node: "price", entities: ["product_name": [Entity("speaker")]])
-        #expect(try await self.handlers.outcome(of: speaker) == .success("Rs.1599"))
-        #expect(try await self.handlers.outcome(of: WebhookEvent(node: "price")) == .refuse("no such product"))
-        let context = HandlerContext(attempt: 3)
-        #expect(
-            try await self.handlers.outcome(of: WebhookEvent(node: "reorder"), context: context)
-                == .success("attempt 3")
-        )
-        #expect(try await self.handlers.outcome(of: WebhookEvent(node: "other")) == .failure("what is other?"))
-        await #expect(throws: Thrown.self) { try await self.handlers.outcome(of: WebhookEvent(node: "slow")) }
+        let speaker = WebhookEvent.sample(node: "price", entities: ["product_name": "speaker"])
+        #expect(try await self.handlers.reply(to: speaker) == Reply("Rs.1599"))
+        var test = HandlerTest(self.handlers)
+        #expect(await test.result(of: .sample(node: "price")).botBreak?.code == .refused)
+        #expect(await test.result(of: .sample(node: "slow")).botBreak?.code == .handlerFailed)
+        #expect(try await test.reply(to: .sample(node: "other")) == .failure("what is other?"))
+        test.attempt = 3
+        #expect(try await test.reply(to: .sample(node: "reorder")) == Reply("attempt 3"))
         let named = Handlers { Handle("only") { _, _ in .success("yes") } }
-        #expect(try await named.outcome(of: WebhookEvent(node: "other")) == nil)
+        #expect(await HandlerTest(named).result(of: .sample(node: "other")).botBreak?.code == .noWorker)
     }
 
     @Test("one that throws is complained of, unless it was cancelled", arguments: [false, true])
