@@ -6,7 +6,9 @@ public import RejoinderWorker
 /// Runs handlers on an event as a worker does, without a database, and tells what the caller would have got.
 ///
 /// The event is written as Haptik sends it, and read, handled and checked by the worker's own code. The handler is tried
-/// again as its options say while time is left, but without the worker's pause of a moment in between.
+/// again as its options say while time is left, with two differences: there is none of the worker's pause of a moment in
+/// between, and where a handler ignores its cancellation at its time limit, the next attempt waits up to 2 s for it, while
+/// a worker's begins at once.
 public struct HandlerTest: Sendable {
     /// How much time is left for the reply; 29 s is what an ingress gives unless it is told otherwise.
     public var timeLeft = Duration.seconds(29)
