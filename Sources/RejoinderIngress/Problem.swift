@@ -61,7 +61,7 @@ enum Problem: String, Sendable, Hashable, CaseIterable {
         case .contentEncoding: "The body must not be encoded."
         case .headTooLarge: "The request's head is larger than the endpoint takes."
         case .handlerFailed: "The handler failed, and no attempt is left."
-        case .invalidReply: "The handler gave no valid reply, and no attempt is left."
+        case .invalidReply: "The handler gave no valid reply."
         case .workerLost: "The worker was lost, and no attempt is left."
         case .cancelled: "An operator cancelled the event."
         case .overloaded: "Too many calls are waiting."

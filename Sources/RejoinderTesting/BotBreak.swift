@@ -8,7 +8,7 @@ public struct BotBreak: Error, Sendable, Hashable {
         case refused
         /// Every attempt threw, or ran into its handler's time limit.
         case handlerFailed = "handler_failed"
-        /// The reply of the last attempt is none that Haptik would take.
+        /// The handler's reply is none that Haptik would take.
         case invalidReply = "invalid_reply"
         /// No handler serves the node.
         case noWorker = "no_worker"

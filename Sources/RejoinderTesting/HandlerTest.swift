@@ -94,8 +94,7 @@ public struct HandlerTest: Sendable {
                 return .failure(BotBreak(.invalidReply, error.message))
             }
         case .failed("refused", let reason): return .failure(BotBreak(.refused, reason))
-        case .failed("invalid_reply", let error), .retry("invalid_reply", let error):
-            return .failure(BotBreak(.invalidReply, error))
+        case .failed("invalid_reply", let error): return .failure(BotBreak(.invalidReply, error))
         case .failed(_, let error), .retry(_, let error): return .failure(BotBreak(.handlerFailed, error))
         // Only a worker's queue gives events back.
         case .expired: return .failure(BotBreak(.noReply, "there was no reply before the deadline"))

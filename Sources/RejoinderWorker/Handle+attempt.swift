@@ -18,22 +18,17 @@ extension Handle {
         context: HandlerContext,
         around: (() async throws -> HandlerOutcome) async throws -> HandlerOutcome = { try await $0() }
     ) async -> AttemptOutcome {
-        do {
-            let event = try WebhookEvent(parsing: body)
-            switch try await around({ try await self.body(event, context) }).kind {
-            case .reply(let reply):
-                if reply.detailsCharacters > 500 {
-                    context.logger.warning("the reply's details have over 500 characters, Haptik may refuse them")
-                }
-                return .answered(try reply.encoded())
-            case .refusal(let reason):
-                return .failed(code: "refused", error: Self.stored(reason))
-            }
-        } catch let error as ContractError {
+        let event: WebhookEvent
+        do throws(ContractError) {
+            event = try WebhookEvent(parsing: body)
+        } catch {
             return .failed(code: "invalid_event", error: error.message)
-        } catch let error as ReplyError {
-            context.logger.error("the handler's reply is invalid", metadata: ["error": "\(error)"])
-            return .retry(code: "invalid_reply", error: error.message)
+        }
+        do {
+            switch try await around({ try await self.body(event, context) }).kind {
+            case .reply(let reply): return Self.answer(reply, context)
+            case .refusal(let reason): return .failed(code: "refused", error: Self.stored(reason))
+            }
         } catch {
             // The text may quote the event: it goes to the database, whose rows expire, not to the log. One that is cancelled,
             // since nobody waits any more, throws as it should.
@@ -43,6 +38,20 @@ extension Handle {
                 metadata: ["error.type": "\(type(of: error))"]
             )
             return .retry(code: "handler_failed", error: Self.stored("\(error)"))
+        }
+    }
+
+    /// The handler has returned, and what it did elsewhere is done: where Haptik would not take its reply, another attempt
+    /// would do that again.
+    private static func answer(_ reply: Reply, _ context: HandlerContext) -> AttemptOutcome {
+        if reply.detailsCharacters > 500 {
+            context.logger.warning("the reply's details have over 500 characters, Haptik may refuse them")
+        }
+        do throws(ReplyError) {
+            return .answered(try reply.encoded())
+        } catch {
+            context.logger.error("the handler's reply is invalid", metadata: ["error": "\(error)"])
+            return .failed(code: "invalid_reply", error: error.message)
         }
     }
 

@@ -1,6 +1,6 @@
 /// What a handler makes of an event.
 ///
-/// To have it tried again, throw.
+/// To have it tried again, throw: a handler that has returned is done, also where its reply is none that Haptik would take.
 public struct HandlerOutcome: Sendable, Hashable {
     enum Kind: Sendable, Hashable {
         case reply(Reply)

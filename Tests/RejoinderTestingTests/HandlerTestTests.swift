@@ -63,13 +63,25 @@ struct HandlerTestTests {
         #expect(await later.result(of: .sample(node: "flaky")).attempts.map(\.number) == [3])
     }
 
-    @Test("a reply that Haptik would not take is a bot break, after the attempts that the handler has")
+    @Test("a reply that Haptik would not take is a bot break, and not tried again")
     func invalidReply() async {
         let handlers = Handlers { Handle("empty") { _, _ in .success("") } }
         let result = await HandlerTest(handlers).result(of: .sample(node: "empty"))
         #expect(result.botBreak?.code == .invalidReply)
         #expect(result.status == 502)
-        #expect(result.attempts.map(\.failure) == ["invalid_reply", "invalid_reply", "invalid_reply"])
+        #expect(result.attempts.map(\.failure) == ["invalid_reply"])
+    }
+
+    @Test("a handler that throws an error of the contract is tried again, as with any other")
+    func thrownOfContract() async {
+        let handlers = Handlers {
+            Handle("reply", attempts: 2) { _, _ in .reply(try Reply(parsing: [])) }
+            Handle("event", attempts: 2) { _, _ in .success(try WebhookEvent(parsing: []).node) }
+        }
+        for node in ["reply", "event"] {
+            let result = await HandlerTest(handlers).result(of: .sample(node: node))
+            #expect(result.attempts.map(\.failure) == ["handler_failed", "handler_failed"])
+        }
     }
 
     @Test("what no handler serves, and what is no event, runs nothing")
