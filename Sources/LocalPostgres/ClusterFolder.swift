@@ -68,6 +68,18 @@ struct ClusterFolder: Sendable {
         guard try holdsCluster() else { throw .notACluster(directory: path) }
     }
 
+    /// Makes the folder for a new data directory, or empties the one that an interrupted start left.
+    ///
+    /// A first start puts it into the folder before anything else: by it `prepare` knows what such a start left.
+    func prepareUnfinishedData(for user: ServerUser?) throws(LocalPostgresError) {
+        if mkdir(unfinishedData, 0o700) != 0, errno != EEXIST { throw Self.failure(unfinishedData) }
+        guard let entries = try? FileManager.default.contentsOfDirectory(atPath: unfinishedData) else {
+            throw .notOurs(directory: path)
+        }
+        for entry in entries { try Self.delete(unfinishedData + "/" + entry) }
+        try give(unfinishedData, to: user, mode: 0o700)
+    }
+
     /// Gives a file or folder to the server's user; nil means that it is ours and stays so.
     func give(_ path: String, to user: ServerUser?, mode: mode_t) throws(LocalPostgresError) {
         if let user, chown(path, user.uid, user.gid) != 0 { throw Self.failure(path) }

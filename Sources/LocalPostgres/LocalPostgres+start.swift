@@ -17,8 +17,13 @@ extension LocalPostgres {
         try folder.give(directory, to: user, mode: 0o700)
 
         let programs = try await ServerPrograms.find(version: folder.version())
+        let isFirst = try !folder.holdsCluster()
+        if isFirst { try folder.prepareUnfinishedData(for: user) }
         var endpoint = try Endpoint.stored(in: folder) ?? .fresh(in: folder)
-        if try !folder.holdsCluster() { try await initialise(with: programs, as: user, password: endpoint.password) }
+        try endpoint.settle(port: requestedPort, in: folder, user: user)
+        // Before initdb is given the password, which nobody would know after a start that is interrupted then.
+        try endpoint.store(in: folder)
+        if isFirst { try await initialise(with: programs, as: user, password: endpoint.password) }
         try await launch(programs, as: user, at: &endpoint)
         do throws(LocalPostgresError) {
             try await ExitGuard.arm(exitAction, folder: folder, endpoint: endpoint, programs: programs, user: user)
@@ -36,7 +41,6 @@ extension LocalPostgres {
         as user: ServerUser?,
         password: String
     ) async throws(LocalPostgresError) {
-        try ClusterFolder.delete(folder.unfinishedData)
         let passwordFile = directory + "/password"
         try folder.write(password, to: passwordFile)
         try folder.give(passwordFile, to: user, mode: 0o600)
@@ -57,13 +61,13 @@ extension LocalPostgres {
         at endpoint: inout Endpoint
     ) async throws(LocalPostgresError) {
         for isLast in [false, false, true] {
-            try endpoint.settle(port: requestedPort, in: folder, user: user)
-            try endpoint.store(in: folder)
             do throws(LocalPostgresError) {
                 return try await launch(programs, as: user, at: endpoint)
             } catch {
                 guard !isLast, requestedPort == nil, !endpoint.isFree else { throw error }
             }
+            try endpoint.settle(port: nil, in: folder, user: user)
+            try endpoint.store(in: folder)
         }
     }
 
