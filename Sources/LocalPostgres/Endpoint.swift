@@ -53,14 +53,16 @@ struct Endpoint: Codable, Sendable {
 
     /// Remembers this endpoint in the folder.
     ///
+    /// The file is the server's user's, who may start the cluster without root the next time.
+    ///
     /// - Throws: `.fileFailed`.
-    func store(in folder: ClusterFolder) throws(LocalPostgresError) {
+    func store(in folder: ClusterFolder, for user: ServerUser?) throws(LocalPostgresError) {
         do {
             try JSONEncoder().encode(self).write(to: URL(filePath: folder.endpoint), options: .atomic)
         } catch {
             throw .fileFailed(path: folder.endpoint, reason: ClusterFolder.reason(of: error))
         }
-        try folder.give(folder.endpoint, to: nil, mode: 0o600)
+        try folder.give(folder.endpoint, to: user, mode: 0o600)
     }
 
     /// The folder's own socket, unless its path is too long for a socket's address or would read as two hosts.

@@ -22,7 +22,7 @@ extension LocalPostgres {
         var endpoint = try Endpoint.stored(in: folder) ?? .fresh(in: folder)
         try endpoint.settle(port: requestedPort, in: folder, user: user)
         // Before initdb is given the password, which nobody would know after a start that is interrupted then.
-        try endpoint.store(in: folder)
+        try endpoint.store(in: folder, for: user)
         if isFirst { try await initialise(with: programs, as: user, password: endpoint.password) }
         try await launch(programs, as: user, at: &endpoint)
         do throws(LocalPostgresError) {
@@ -67,7 +67,7 @@ extension LocalPostgres {
                 guard !isLast, requestedPort == nil, !endpoint.isFree else { throw error }
             }
             try endpoint.settle(port: nil, in: folder, user: user)
-            try endpoint.store(in: folder)
+            try endpoint.store(in: folder, for: user)
         }
     }
 

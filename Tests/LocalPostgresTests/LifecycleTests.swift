@@ -7,6 +7,12 @@ import FoundationEssentials
 import Foundation
 #endif
 
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Darwin)
+import Darwin
+#endif
+
 @Suite("A private cluster lives and ends", .serialized, .timeLimit(.minutes(10)))
 struct LifecycleTests {
     @Test("a start from nothing answers over the socket and over TCP; a stop ends it; a removal deletes it")
@@ -43,6 +49,23 @@ struct LifecycleTests {
             #expect(try postgres.connectionString(over: .tcp) == before)
             #expect(try await psql(before, "select value from kept") == "42")
             #expect(try await psql(postgres.connectionString(), "select value from kept") == "42")
+        }
+    }
+
+    @Test("started by root, all that the folder holds still belongs to the server's user")
+    func owner() async throws {
+        guard geteuid() == 0 else { return }
+        try await withCluster { postgres in
+            try await postgres.restart()
+            var owners: Set<uid_t> = []
+            for entry in try FileManager.default.contentsOfDirectory(atPath: postgres.directory) {
+                var status = stat()
+                let found = stat(postgres.directory + "/" + entry, &status)
+                #expect(found == 0)
+                owners.insert(status.st_uid)
+            }
+            #expect(owners.count == 1)
+            #expect(!owners.contains(0))
         }
     }
 
