@@ -76,7 +76,7 @@ extension LocalPostgres {
         as user: ServerUser?,
         at endpoint: Endpoint
     ) async throws(LocalPostgresError) {
-        Postmaster.forgetZombie(in: folder, at: endpoint)
+        Postmaster.forgetDead(in: folder, at: endpoint)
         try ClusterFolder.rename(folder.log, to: folder.previousLog)
         let options = serverOptions(at: endpoint).map(Self.shellQuoted).joined(separator: " ")
         let arguments = ["start", "-w", "-s", "-D", folder.data, "-l", folder.log, "-o", options]

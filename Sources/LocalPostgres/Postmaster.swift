@@ -16,7 +16,8 @@ struct Postmaster: Sendable {
 
     /// The process that the data directory's `postmaster.pid` names, nil when it doesn't live.
     init?(dataDirectory: String) {
-        guard let pid = Self.recordedPID(in: dataDirectory), Self.isServer(pid) else { return nil }
+        guard let pid = Self.recordedPID(in: dataDirectory) else { return nil }
+        guard Self.isPostmaster(pid, of: dataDirectory) else { return nil }
         self.pid = pid
     }
 
@@ -33,10 +34,13 @@ struct Postmaster: Sendable {
         }
     }
 
-    /// Removes the lock files of a server that is dead but was not collected by its parent yet, or never will be:
+    /// Removes the lock files of a dead server where its number is in use still: by itself, when its parent has not
+    /// collected it yet, or never will, or by another process, such as after a power failure.
+    ///
     /// PostgreSQL takes such a process for a living server and refuses to start.
-    static func forgetZombie(in folder: ClusterFolder, at endpoint: Endpoint) {
-        guard let pid = recordedPID(in: folder.data), ProcessEntry(pid: pid)?.isZombie == true else { return }
+    static func forgetDead(in folder: ClusterFolder, at endpoint: Endpoint) {
+        guard let pid = recordedPID(in: folder.data), ProcessEntry(pid: pid) != nil else { return }
+        guard !isPostmaster(pid, of: folder.data) else { return }
         unlink(folder.data + "/postmaster.pid")
         unlink("\(endpoint.socketDirectory)/.s.PGSQL.\(endpoint.port).lock")
     }
@@ -46,7 +50,19 @@ struct Postmaster: Sendable {
         return text?.split(separator: "\n").first.flatMap { pid_t($0) }
     }
 
-    /// Whether the process lives and is PostgreSQL's, not one that got the number later.
+    /// Whether the process lives and is the server of this data directory, in which that works, not one that got its
+    /// number later.
+    ///
+    /// Where this process may not see where another one works, as root in a container without CAP_SYS_PTRACE, its name
+    /// must do.
+    private static func isPostmaster(_ pid: pid_t, of dataDirectory: String) -> Bool {
+        var expected = stat()
+        var actual = stat()
+        guard stat(dataDirectory, &expected) == 0, stat("/proc/\(pid)/cwd", &actual) == 0 else { return isServer(pid) }
+        return actual.st_dev == expected.st_dev && actual.st_ino == expected.st_ino
+    }
+
+    /// Whether the process lives and is PostgreSQL's.
     private static func isServer(_ pid: pid_t) -> Bool {
         #if os(Linux)
         guard let entry = ProcessEntry(pid: pid) else { return false }

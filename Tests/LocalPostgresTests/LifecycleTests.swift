@@ -1,4 +1,5 @@
 import LocalPostgres
+import Subprocess
 import Testing
 
 #if canImport(FoundationEssentials)
@@ -66,6 +67,58 @@ struct LifecycleTests {
             }
             #expect(owners.count == 1)
             #expect(!owners.contains(0))
+        }
+    }
+
+    @Test("lock files that outlived their server count for nothing, whoever has its number since")
+    func staleLockFiles() async throws {
+        try await withCluster { other in
+            let server = try Self.lines(of: other.directory + "/data/postmaster.pid")[0]
+            // Without CAP_SYS_PTRACE root can't tell the servers of two clusters apart.
+            let servers = exists("/proc/\(server)/cwd") ? [server] : []
+            try await withCluster { postgres in
+                try await Self.withSleeper { sleeper in
+                    for stranger in servers + [sleeper] {
+                        try await postgres.kill()
+                        try Self.writeLockFiles(of: postgres, naming: stranger)
+                        #expect(!postgres.isRunning)
+                        try await postgres.stop()
+                        try await postgres.start()
+                    }
+                }
+            }
+            #expect(try await psql(other.connectionString(), "select 1") == "1")
+        }
+    }
+
+    /// Puts the number of another process into what a killed server left behind, the owner of the files unchanged.
+    private static func writeLockFiles(of postgres: LocalPostgres, naming pid: String) throws {
+        let socket = postgres.directory + "/socket"
+        let names = try FileManager.default.contentsOfDirectory(atPath: socket).filter { $0.hasSuffix(".lock") }
+        #expect(names.count == 1)
+        for file in names.map({ "\(socket)/\($0)" }) + [postgres.directory + "/data/postmaster.pid"] {
+            let lines: [String] = try [pid] + Self.lines(of: file).dropFirst()
+            try lines.joined(separator: "\n").write(toFile: file, atomically: false, encoding: .utf8)
+        }
+    }
+
+    private static func lines(of file: String) throws -> [String] {
+        let text = try String(contentsOfFile: file, encoding: .utf8)
+        return text.split(separator: "\n", omittingEmptySubsequences: false).map { String($0) }
+    }
+
+    /// Runs `body` with the number of a process of the server's user that has nothing to do with PostgreSQL.
+    private static func withSleeper(_ body: (String) async throws -> Void) async throws {
+        let user = geteuid() == 0 ? ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"] : []
+        _ = try await Subprocess.run(
+            .name("env"),
+            arguments: Arguments(user + ["sleep", "600"]),
+            input: .none,
+            output: .discarded,
+            error: .discarded
+        ) { execution in
+            try await body("\(execution.processIdentifier.value)")
+            try execution.send(signal: .kill)
         }
     }
 
