@@ -27,12 +27,21 @@ struct Command: Sendable {
     let user: ServerUser?
     /// In a session of its own, so that a Ctrl-C in the terminal doesn't reach it.
     let detached: Bool
+    /// Held by the program as well, as its standard input: should this process die, the start lasts as long as that.
+    let lock: StartLock?
 
-    init(_ program: String, _ arguments: [String], as user: ServerUser? = nil, detached: Bool = false) {
+    init(
+        _ program: String,
+        _ arguments: [String],
+        as user: ServerUser? = nil,
+        detached: Bool = false,
+        holding lock: StartLock? = nil
+    ) {
         self.program = program
         self.arguments = arguments
         self.user = user
         self.detached = detached
+        self.lock = lock
     }
 
     /// Runs the program to its end; it is killed when the task is cancelled.
@@ -40,19 +49,26 @@ struct Command: Sendable {
     /// - Throws: `.programFailed` when it can't be run at all. An exit code other than 0 is an outcome.
     func run() async throws(LocalPostgresError) -> Outcome {
         do {
-            let result = try await Subprocess.run(
-                configuration,
-                output: .string(limit: 1 << 20),
-                error: .string(limit: 1 << 20)
-            )
-            return Outcome(
-                succeeded: result.terminationStatus.isSuccess,
-                output: result.standardOutput,
-                error: result.standardError
-            )
+            guard let lock else { return try await outcome(input: .none) }
+            let input = FileDescriptor(rawValue: lock.descriptor)
+            return try await outcome(input: .fileDescriptor(input, closeAfterSpawningProcess: false))
         } catch {
             throw .programFailed(name: name, reason: "\(error)")
         }
+    }
+
+    private func outcome(input: some InputProtocol) async throws -> Outcome {
+        let result = try await Subprocess.run(
+            configuration,
+            input: input,
+            output: .string(limit: 1 << 20),
+            error: .string(limit: 1 << 20)
+        )
+        return Outcome(
+            succeeded: result.terminationStatus.isSuccess,
+            output: result.standardOutput,
+            error: result.standardError
+        )
     }
 
     /// Runs the program with `input` as its standard input, and lets its output go.

@@ -7,69 +7,51 @@ import Glibc
 import Darwin
 #endif
 
-/// Sees to it that a server doesn't outlive the process that started it.
+/// A shell script that runs when this process ends, by a crash or by SIGKILL too.
 ///
 /// A small shell, in a session of its own, reads from one end of a socket pair whose other end this process alone
-/// holds. However this process ends, the shell then reads the end of the file and stops the server. A line instead of
+/// holds. However this process ends, the shell then reads the end of the file and runs the script. A line instead of
 /// the end sends the shell away. On a normal exit this process waits until the shell is through.
-enum ExitGuard {
-    /// This process's ends, by the cluster's folder.
-    private static let armed = Mutex<[String: CInt]>([:])
+package struct ExitGuard: Sendable {
+    /// This process's ends.
+    private static let armed = Mutex<Set<CInt>>([])
 
     private static let waitAtExit: Void = {
         atexit { ExitGuard.processExits() }
     }()
 
-    private static let script = """
-        exec 3<&0 </dev/null
-        (
-            read -r line <&3 && exit
-            control=$1 data=$2 mode=$3 user=$4 group=$5
-            shift 5
-            set_user=
-            [ -z "$user" ] || set_user="setpriv --reuid=$user --regid=$group --clear-groups"
-            cd /
-            $set_user "$control" stop -s -w -t 30 -D "$data" -m "$mode" \
-                || $set_user "$control" stop -s -w -t 30 -D "$data" -m immediate
-            [ $# -eq 0 ] || rm -rf -- "$@"
-        ) >/dev/null 2>&1 &
-        """
+    private let descriptor: CInt
 
-    /// Posts a guard for a running server; a second one for the same folder is not needed and not made.
+    /// Posts a guard.
     ///
+    /// - Parameters:
+    ///   - script: For `/bin/sh`, in the folder `/`, with its outputs closed.
+    ///   - arguments: The script's `$1` and so on.
     /// - Throws: `.programFailed` when the shell can't be run; `.fileFailed`.
-    static func arm(
-        _ action: LocalPostgres.ExitAction,
-        folder: ClusterFolder,
-        endpoint: Endpoint,
-        programs: ServerPrograms,
-        user: ServerUser?
-    ) async throws(LocalPostgresError) {
-        let mode: LocalPostgres.StopMode
-        let doomed: [String]
-        switch action {
-        case .keepRunning: return
-        case .stop: (mode, doomed) = (.fast, [])
-        case .stopAndRemove: (mode, doomed) = (.immediate, [folder.path, endpoint.socketDirectory])
-        }
-        if armed.withLock({ $0[folder.path] != nil }) { return }
-        let (ours, theirs) = try socketPair()
-        let identity = user.map { ["\($0.uid)", "\($0.gid)"] } ?? ["", ""]
-        let arguments = [programs.control, folder.data, mode.rawValue] + identity + doomed
-        let shell = Command("/bin/sh", ["-c", script, "sh"] + arguments, detached: true)
+    package init(running script: String, _ arguments: [String]) async throws(LocalPostgresError) {
+        let (ours, theirs) = try Self.socketPair()
+        descriptor = ours
+        let waiting = """
+            exec 3<&0 </dev/null
+            (
+            read -r line <&3 && exit
+            \(script)
+            ) >/dev/null 2>&1 &
+            """
+        let shell = Command("/bin/sh", ["-c", waiting, "sh"] + arguments, detached: true)
         do throws(LocalPostgresError) {
             try await shell.run(input: FileDescriptor(rawValue: theirs))
         } catch {
-            close(ours)
+            disarm()
             throw error
         }
-        armed.withLock { $0[folder.path] = ours }
-        _ = waitAtExit
+        Self.armed.withLock { _ = $0.insert(ours) }
+        _ = Self.waitAtExit
     }
 
-    /// Sends the guard of a folder away, if there is one.
-    static func disarm(_ folder: ClusterFolder) {
-        guard let descriptor = armed.withLock({ $0.removeValue(forKey: folder.path) }) else { return }
+    /// Sends the guard away; to be called once.
+    package func disarm() {
+        Self.armed.withLock { _ = $0.remove(descriptor) }
         #if os(Linux)
         send(descriptor, "\n", 1, CInt(MSG_NOSIGNAL))
         #else
@@ -80,7 +62,7 @@ enum ExitGuard {
 
     /// Lets every guard do its work and waits for it: a guard's end of the pair closes when it is through.
     private static func processExits() {
-        let descriptors = armed.withLock { $0.values.map(\.self) }
+        let descriptors = armed.withLock { Array($0) }
         for descriptor in descriptors { shutdown(descriptor, CInt(SHUT_WR)) }
         for descriptor in descriptors {
             var byte: UInt8 = 0

@@ -1,8 +1,8 @@
 extension LocalPostgres {
     /// Starts the server, making the cluster first when the folder is empty; returns when it accepts connections.
     ///
-    /// A start that fails leaves no server behind. The server has a session of its own, so that a Ctrl-C meant for
-    /// this process doesn't reach it.
+    /// A start that fails leaves no server behind, nor does one that is killed, unless the server is to keep running.
+    /// The server has a session of its own, so that a Ctrl-C meant for this process doesn't reach it.
     ///
     /// - Throws: `LocalPostgresError`, `.alreadyRunning` and `.startFailed` among it.
     package func start() async throws(LocalPostgresError) {
@@ -23,12 +23,15 @@ extension LocalPostgres {
         try endpoint.settle(port: requestedPort, in: folder, user: user)
         // Before initdb is given the password, which nobody would know after a start that is interrupted then.
         try endpoint.store(in: folder, for: user)
-        if isFirst { try await initialise(with: programs, as: user, password: endpoint.password) }
-        try await launch(programs, as: user, at: &endpoint)
+        // Before there is a guard, which would stop whatever process has the dead server's number by now.
+        Postmaster.forgetDead(in: folder, at: endpoint)
+
+        let isGuarded = try await ServerGuard.arm(exitAction, folder, at: endpoint, programs: programs, user: user)
         do throws(LocalPostgresError) {
-            try await ExitGuard.arm(exitAction, folder: folder, endpoint: endpoint, programs: programs, user: user)
+            if isFirst { try await initialise(with: programs, as: user, password: endpoint.password, holding: lock) }
+            try await launch(programs, as: user, at: &endpoint, holding: lock)
         } catch {
-            try await stop(.immediate)
+            if isGuarded { ServerGuard.disarm(folder) }
             throw error
         }
     }
@@ -39,7 +42,8 @@ extension LocalPostgres {
     private func initialise(
         with programs: ServerPrograms,
         as user: ServerUser?,
-        password: String
+        password: String,
+        holding lock: StartLock
     ) async throws(LocalPostgresError) {
         let passwordFile = directory + "/password"
         try folder.write(password, to: passwordFile)
@@ -50,7 +54,7 @@ extension LocalPostgres {
             "--encoding=UTF8", "--no-locale", "--auth-local=trust", "--auth-host=scram-sha-256",
             "--no-sync",
         ]
-        try await Command(programs.initdb, arguments, as: user, detached: true).runOrThrow()
+        try await Command(programs.initdb, arguments, as: user, detached: true, holding: lock).runOrThrow()
         try ClusterFolder.rename(folder.unfinishedData, to: folder.data)
     }
 
@@ -58,11 +62,12 @@ extension LocalPostgres {
     private func launch(
         _ programs: ServerPrograms,
         as user: ServerUser?,
-        at endpoint: inout Endpoint
+        at endpoint: inout Endpoint,
+        holding lock: StartLock
     ) async throws(LocalPostgresError) {
         for isLast in [false, false, true] {
             do throws(LocalPostgresError) {
-                return try await launch(programs, as: user, at: endpoint)
+                return try await launch(programs, as: user, at: endpoint, holding: lock)
             } catch {
                 guard !isLast, requestedPort == nil, !endpoint.isFree else { throw error }
             }
@@ -74,13 +79,13 @@ extension LocalPostgres {
     private func launch(
         _ programs: ServerPrograms,
         as user: ServerUser?,
-        at endpoint: Endpoint
+        at endpoint: Endpoint,
+        holding lock: StartLock
     ) async throws(LocalPostgresError) {
-        Postmaster.forgetDead(in: folder, at: endpoint)
         try ClusterFolder.rename(folder.log, to: folder.previousLog)
         let options = serverOptions(at: endpoint).map(Self.shellQuoted).joined(separator: " ")
         let arguments = ["start", "-w", "-s", "-D", folder.data, "-l", folder.log, "-o", options]
-        let outcome = try await Command(programs.control, arguments, as: user, detached: true).run()
+        let outcome = try await Command(programs.control, arguments, as: user, detached: true, holding: lock).run()
         if outcome.succeeded { return }
         let logTail = folder.logTail()
         if isRunning { try await stop(.immediate) }

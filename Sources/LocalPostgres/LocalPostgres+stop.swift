@@ -7,7 +7,7 @@ extension LocalPostgres {
     package func stop(_ mode: StopMode = .fast) async throws(LocalPostgresError) {
         try await uncancelled { () async throws(LocalPostgresError) in
             try await stopServer(mode)
-            if case .stop = exitAction { ExitGuard.disarm(folder) }
+            if case .stop = exitAction { ServerGuard.disarm(folder) }
         }
     }
 
@@ -26,7 +26,7 @@ extension LocalPostgres {
         guard let postmaster = Postmaster(dataDirectory: folder.data) else { throw .notRunning(directory: directory) }
         try await uncancelled { () async throws(LocalPostgresError) in
             await postmaster.kill()
-            if case .stop = exitAction { ExitGuard.disarm(folder) }
+            if case .stop = exitAction { ServerGuard.disarm(folder) }
         }
     }
 
@@ -34,7 +34,7 @@ extension LocalPostgres {
     package func remove() async throws(LocalPostgresError) {
         try await uncancelled { () async throws(LocalPostgresError) in
             try await stopServer(.immediate)
-            ExitGuard.disarm(folder)
+            ServerGuard.disarm(folder)
             if let endpoint = try Endpoint.stored(in: folder) { try ClusterFolder.delete(endpoint.socketDirectory) }
             try ClusterFolder.delete(directory)
         }

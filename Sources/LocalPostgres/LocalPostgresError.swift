@@ -12,7 +12,7 @@ package enum LocalPostgresError: Error, Hashable, Sendable {
     case notOurs(directory: String)
     /// The server runs already.
     case alreadyRunning(directory: String, pid: Int32)
-    /// Another start of the same cluster is under way.
+    /// Another start of the same cluster is under way, or a guard ends what a killed process has started.
     case startUnderWay(directory: String)
     /// The requested port is in use.
     case portTaken(Int)
@@ -45,9 +45,10 @@ extension LocalPostgresError: CustomStringConvertible {
         case .notOurs(let directory):
             "\(directory) belongs to another user: choose another folder, or run as its owner or as root"
         case .alreadyRunning(let directory, let pid):
-            "PostgreSQL already runs in \(directory) (process \(pid))"
+            "PostgreSQL already runs in \(directory) (process \(pid)): end the program that started it, or, where that "
+                + "is gone, run 'kill -INT \(pid)'"
         case .startUnderWay(let directory):
-            "PostgreSQL is being started in \(directory) by somebody else"
+            "PostgreSQL is being started or stopped in \(directory) by another process: try again in a moment"
         case .portTaken(let port):
             "port \(port) on 127.0.0.1 is taken: choose another"
         case .neverStarted(let directory):

@@ -4,9 +4,10 @@ import Glibc
 import Darwin
 #endif
 
-/// Keeps two starts of one cluster apart; the system lifts it when the process dies.
+/// Keeps two starts of one cluster apart; the system lifts it when the process has died, and the programs that hold it
+/// with it have ended.
 struct StartLock: Sendable {
-    private let descriptor: CInt
+    let descriptor: CInt
 
     /// - Throws: `.startUnderWay` when another holds it.
     init(_ folder: ClusterFolder) throws(LocalPostgresError) {

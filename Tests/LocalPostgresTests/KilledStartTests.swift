@@ -15,10 +15,10 @@ import Darwin
 
 @Suite("A start that was killed is not in the way of the next", .serialized, .timeLimit(.minutes(10)))
 struct KilledStartTests {
-    @Test("killed before initdb has made anything, it leaves a folder that the next one takes for a cluster's")
-    func initdb() async throws {
+    @Test("what it has left behind ends before the next one", arguments: ["initdb", "pg_ctl"])
+    func held(program: String) async throws {
         try await withFolder { folder in
-            try await makePrograms(in: folder, holding: "initdb")
+            try await makePrograms(in: folder, holding: program)
             await #expect(processExitsWith: .signal(SIGKILL)) { [folder = folder as String] in
                 try await dieStarting(in: folder)
             }
@@ -27,10 +27,24 @@ struct KilledStartTests {
                 settings: ["fsync": "off"],
                 exitAction: .stopAndRemove
             )
-            #expect(exists(postgres.directory + "/password"))
-            try await postgres.start()
+            let refusal = LocalPostgresError.startUnderWay(directory: postgres.directory)
+            await #expect(throws: refusal) { try await postgres.start() }
+            try FileManager.default.removeItem(atPath: folder + "/held")
+            try await wait { !postgres.isRunning }
+            try await startAfterAnother(postgres)
             #expect(try await psql(postgres.connectionString(over: .tcp), "select 1") == "1")
             try await postgres.remove()
+        }
+    }
+}
+
+/// Starts a cluster as soon as whoever starts or stops it is through.
+private func startAfterAnother(_ postgres: LocalPostgres) async throws {
+    while true {
+        do {
+            return try await postgres.start()
+        } catch LocalPostgresError.startUnderWay {
+            try await Task.sleep(for: .milliseconds(5))
         }
     }
 }

@@ -21,6 +21,7 @@ struct RefusalTests {
             let error = await #expect(throws: LocalPostgresError.self) { try await postgres.start() }
             let expected = "PostgreSQL already runs in \(postgres.directory) (process "
             #expect(error?.description.hasPrefix(expected) == true)
+            #expect(error?.description.contains("run 'kill -INT ") == true)
             #expect(try await psql(postgres.connectionString(), "select 1") == "1")
 
             try await postgres.stop()
