@@ -1,4 +1,5 @@
 import HaptikWebhook
+import LocalPostgres
 import Subprocess
 import SystemPackage
 import TestSupport
@@ -41,6 +42,33 @@ struct DevTests {
             #expect(sent.lines.contains { $0.contains("4711") }, "\(sent.lines)")
         }
         #expect("\(status)" == "exited(0)")
+    }
+
+    @Test("killed, it leaves neither its workers nor its PostgreSQL behind")
+    func killed() async throws {
+        let folder = "/tmp/rejoinder-test-\(UInt32.random(in: 0...UInt32.max))"
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        let worker = ["/bin/sh", "-c", "echo this worker is $$; exec sleep 600"]
+        let ports = ["--http-port", "0", "--admin-port", "0"]
+        let arguments = ["dev", "--directory", "\(folder)/data"] + ports + ["--"] + worker
+        try await Program.with("rejoinder", arguments) { dev in
+            let line = try await dev.line(containing: "this worker is")
+            let pid = try #require(line.split(separator: " ").last)
+            // Its guard is a moment younger, and has its number as the last argument.
+            try await eventually("the worker is guarded") {
+                try FileManager.default.contentsOfDirectory(atPath: "/proc").contains { process in
+                    let arguments = try? String(contentsOfFile: "/proc/\(process)/cmdline", encoding: .utf8)
+                    return arguments?.hasSuffix("\0\(pid)\0") == true
+                }
+            }
+            dev.signal(.kill)
+            // What is dead has no program, also where nobody has asked for its exit code.
+            let program = "/proc/\(pid)/exe"
+            try await eventually("the worker has ended") { !FileManager.default.fileExists(atPath: program) }
+            let postgres = LocalPostgres(directory: "\(folder)/data")
+            try await eventually("PostgreSQL has ended") { !postgres.isRunning }
+        }
     }
 
     @Test("a number of workers that can't be is refused")
