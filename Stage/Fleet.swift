@@ -52,8 +52,12 @@ package final class Fleet: Sendable {
         let number = self.members.withLock { $0.count }
         let log = "\(self.folder)/\(number)-\(name).log"
         let life = Life(code.map { .exited($0) } ?? .running)
-        let member = try await Member.start(program, arguments, environment: environment, log: log, life)
+        // In a task of its own: a cancelled one would not learn what it has started, and nobody would end that.
+        let member = try await Task {
+            try await Member.start(program, arguments, environment: environment, log: log, life)
+        }.value
         self.members.withLock { $0.append(member) }
+        try Task.checkCancellation()
         return member
     }
 
