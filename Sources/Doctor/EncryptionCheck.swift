@@ -9,6 +9,8 @@ struct EncryptionCheck: Sendable {
     static func finding(_ transport: PostgresTransport) -> Finding {
         if Self.isLocal(transport.address) { return Finding(Self.name, .ok, "the connection stays on this host") }
         switch transport.encryption {
+        case .absent where transport.sslMode == "disable":
+            return Finding(Self.name, .ok, "the connection is not encrypted, as sslmode=disable says")
         case .absent:
             let text = "the connection is not encrypted: whoever is on the way can read payloads and answers"
             return Finding(Self.name, .warning, text, remedy: Self.remedy + " # and ssl = on there")

@@ -29,6 +29,7 @@ struct QueryCheck: Sendable {
         QueryCheck("partitions", PackageResources.partitions_sql, isQuick: true, needsSchema: true),
         QueryCheck("connections", PackageResources.connections_sql),
         QueryCheck("login's settings", PackageResources.login_sql),
+        QueryCheck("public schema", PackageResources.public_schema_sql),
         QueryCheck("server's log", PackageResources.server_log_sql),
         QueryCheck("snapshots", PackageResources.snapshots_sql),
         QueryCheck("prepared transactions", PackageResources.prepared_sql),

@@ -294,6 +294,18 @@ struct DatabaseTests {
         }
     }
 
+    @Test("a schema in which every login may make functions is found")
+    func publicSchema() async throws {
+        try await TestCluster.withDatabase { database in
+            #expect(try await database.finding("public schema").verdict == .ok)
+            try await database.query("grant create on schema public to public")
+            let finding = try await database.finding("public schema")
+            #expect(finding.verdict == .warning)
+            try await database.query(try #require(finding.remedy))
+            #expect(try await database.finding("public schema").verdict == .ok)
+        }
+    }
+
     @Test("too few connections, and autovacuum that is off, are found")
     func room() async throws {
         try await TestCluster.withCluster(

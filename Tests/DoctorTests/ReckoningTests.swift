@@ -44,6 +44,7 @@ struct ReckoningTests {
         }
         for address in ["10.0.0.5", "128.0.0.1", "fd00::127", "::ffff:10.0.0.5"] {
             #expect(verdict(address, .absent) == .warning)
+            #expect(verdict(address, .absent, "disable") == .ok)
             #expect(verdict(address, .tls) == .warning)
             #expect(verdict(address, .tls, "require") == .warning)
             #expect(verdict(address, .tls, "verify-ca") == .ok)

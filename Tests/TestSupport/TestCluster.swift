@@ -26,6 +26,8 @@ package enum TestCluster {
         try await cluster.start()
         try await cluster.createDatabase(template)
         let connection = try await connect(try cluster.connectionString(database: template))
+        // As it is from PostgreSQL 15 on.
+        try await connection.query("revoke create on schema public from public")
         try await Schema(connection).migrate()
         await connection.close()
         var configuration = PostgresConfiguration(
