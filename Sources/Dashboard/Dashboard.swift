@@ -40,7 +40,7 @@ package struct Dashboard: Service, HTTPResponder {
         self.fragments = Fragments(self.pages, options)
         self.sessions = options.token.map { Sessions(token: $0) }
         let acting = operatorDatabase ?? database
-        self.operators = PostgresPool(PostgresConnector(acting.sessionless, logger: silent), size: 2)
+        self.operators = PostgresPool(.forLooks(acting, logger: silent), size: 2)
         self.contents = QueueReader(acting, logger: silent)
         self.logger = logger
     }

@@ -14,7 +14,7 @@ package struct QueueReader: Sendable {
     private let pool: PostgresPool
 
     package init(_ configuration: PostgresConfiguration, connections: Int = 1, logger: Logger) {
-        self.pool = PostgresPool(PostgresConnector(configuration.sessionless, logger: logger), size: connections)
+        self.pool = PostgresPool(.forLooks(configuration, logger: logger), size: connections)
     }
 
     package func glance() async throws(QueueError) -> QueueGlance {

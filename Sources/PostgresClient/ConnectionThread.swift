@@ -18,9 +18,9 @@ package final class ConnectionThread: SerialExecutor, TaskExecutor {
     private let loop: ThreadLoop
 
     /// Fails where no file descriptor is left.
-    init?(label: String) {
+    init?() {
         guard let bell = Bell() else { return nil }
-        self.loop = ThreadLoop(bell, label: label)
+        self.loop = ThreadLoop(bell)
         self.loop.start(.init(serial: self.asUnownedSerialExecutor(), task: self.asUnownedTaskExecutor()))
     }
 

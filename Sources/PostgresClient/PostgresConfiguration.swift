@@ -66,6 +66,10 @@ package struct PostgresConfiguration: Sendable {
             keywords.append(("dbname", connectionString))
         }
         keywords.append(("client_encoding", "UTF8"))
+        // libpq would wait for ever, and nobody could end that.
+        if let given = (try? self.options())?["connect_timeout"].flatMap({ Int($0) }), given <= 0 {
+            keywords.append(keywords[0])
+        }
         return keywords
     }
 }

@@ -28,13 +28,14 @@ package actor PostgresConnection {
     ///
     /// `onLoss` is called there when the connection fails after it was open, and must not block.
     ///
-    /// - Throws: `.connectionFailed` with libpq's reason, also for a server older than PostgreSQL 13.
+    /// - Throws: `.connectionFailed` with libpq's reason, also for a server older than PostgreSQL 13; what the server says
+    ///   where it takes the connection and then nothing more.
     package static func connect(
         _ configuration: PostgresConfiguration,
         logger: Logger,
         onLoss: @escaping @Sendable () -> Void = {}
     ) async throws(PostgresError) -> PostgresConnection {
-        guard let thread = ConnectionThread(label: "postgres.\(configuration.applicationName)") else {
+        guard let thread = ConnectionThread() else {
             throw PostgresError(.connectionFailed, "no file descriptor is left, raise the limit (ulimit -n)")
         }
         let connection = PostgresConnection(configuration, on: thread, logger: logger)
@@ -71,8 +72,7 @@ package actor PostgresConnection {
             let start = ContinuousClock.now
             DatabaseMetrics.roundTrips.increment()
             defer { DatabaseMetrics.roundTripTime.record(since: start) }
-            let deadline = start + self.configuration.statementTimeout + .seconds(1)
-            if self.configuration.isPooled { return try self.oneByOne(calls, until: deadline) }
+            if self.configuration.isPooled { return try self.oneByOne(calls) }
             var results: [Result<PostgresRows, PostgresError>] = []
             results.reserveCapacity(calls.count)
             var preparing: [Bool] = []
@@ -85,7 +85,7 @@ package actor PostgresConnection {
             var unprepared: [String: PostgresError] = [:]
             for (call, isNew) in zip(calls, preparing) {
                 let name = call.statement.name
-                let (received, isPrepared) = try self.session.receive(preparing: isNew, until: deadline)
+                let (received, isPrepared) = try self.session.receive(preparing: isNew, until: self.deadline)
                 if !isPrepared, case .failure(let error) = received {
                     self.prepared.remove(name)
                     unprepared[name] = error
@@ -95,6 +95,8 @@ package actor PostgresConnection {
                 results.append(result)
             }
             self.drainNotifications()
+            // More of them may have come in the last answer's record.
+            if self.session.mayHoldBack, self.onNotification != nil { _ = self.readable() }
             return results
         } catch {
             self.close(error)
@@ -102,15 +104,17 @@ package actor PostgresConnection {
         }
     }
 
+    /// Each statement has its time, as at the server.
+    private var deadline: ContinuousClock.Instant { .now + self.configuration.statementTimeout + .seconds(1) }
+
     /// For a pooler, which may have forgotten what was prepared and takes a session away between two transactions.
     private func oneByOne(
-        _ calls: [PostgresCall],
-        until deadline: ContinuousClock.Instant
+        _ calls: [PostgresCall]
     ) throws(PostgresError) -> [Result<PostgresRows, PostgresError>] {
         var results: [Result<PostgresRows, PostgresError>] = []
         for call in calls {
             try self.session.send(call, preparing: false, isUnnamed: true)
-            let result = try self.session.receive(preparing: false, until: deadline).result
+            let result = try self.session.receive(preparing: false, until: self.deadline).result
             if case .failure(let error) = result, error.isConnectionFailure { throw error }
             results.append(result)
         }
@@ -139,9 +143,10 @@ package actor PostgresConnection {
     ///
     /// For migrations.
     ///
-    /// The timeout stands in for the statement timeout of other calls.
+    /// The timeout is for all of it; the session's own, unless the script sets another, for each statement.
     package func run(script: String, timeout: Duration) throws(PostgresError) {
         guard self.isOpen else { throw PostgresError(.connectionLost, "the connection is closed") }
+        defer { self.drainNotifications() }
         do throws(PostgresError) {
             try self.session.run(script: script, until: .now + timeout)
         } catch {
@@ -178,23 +183,33 @@ package actor PostgresConnection {
         do throws(PostgresError) {
             try self.session.consumeInput()
             self.drainNotifications()
+            if self.session.mayHoldBack {
+                repeat { try self.session.consumeInput() } while self.drainNotifications() > 0
+            }
         } catch {
             self.close(error)
         }
         return self.isOpen
     }
 
-    private func drainNotifications() {
-        guard let onNotification else { return }
+    /// - Returns: how many there were.
+    @discardableResult
+    private func drainNotifications() -> Int {
+        guard let onNotification else { return 0 }
+        var count = 0
         while let notification = self.session.nextNotification() {
             DatabaseMetrics.notifications.increment()
             onNotification(notification)
+            count += 1
         }
+        return count
     }
 
     private func close(_ error: PostgresError) {
         guard self.openFlag.exchange(false, ordering: .acquiringAndReleasing) else { return }
         self.thread.endWatch()
+        // Not each wait is the server's to end: a commit that a standby is missing for has no time.
+        if error.code == .timedOut { self.session.cancelStatement() }
         self.session.finish()
         self.onLoss?()
         self.onLoss = nil

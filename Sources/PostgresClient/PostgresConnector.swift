@@ -54,6 +54,12 @@ package final class PostgresConnector: Sendable {
         return (direct, PostgresConnector(configuration.sessionless, logger: logger))
     }
 
+    /// One for what is done now and then, for people: it goes by the pooler where there is one, said to be one or not.
+    package static func forLooks(_ configuration: PostgresConfiguration, logger: Logger) -> PostgresConnector {
+        let configuration = configuration.sessionless
+        return PostgresConnector(configuration, needingSessions: !configuration.isPooled, logger: logger)
+    }
+
     /// Since when no connection could be made, or what it is asked to do has been refused; nil while the database is there,
     /// or has not been tried.
     package var awaySince: ContinuousClock.Instant? { self.away.withLock { $0?.since } }

@@ -20,7 +20,7 @@ package struct PostgresListener: Sendable {
     ///
     /// - Parameters:
     ///   - prepare: runs on each new connection before it counts as connected.
-    ///   - onEvent: called on the connection's thread; must not block.
+    ///   - onEvent: called on the connection's thread, or where `run` is; must not block.
     ///   - body: what else the connection is used for. Runs once for each; cancelled when it closes, and closes it when it
     ///     returns.
     package func run(

@@ -42,6 +42,9 @@ package final class PostgresPool: Sendable {
         try await self.withConnection { connection throws(PostgresError) in try await connection.execute(call) }
     }
 
+    /// How many connections nobody uses at this moment, and can.
+    package var idle: Int { self.state.withLock { $0.idle.count(where: \.isOpen) } }
+
     /// Closes the connections that nobody uses.
     package func closeIdle() async {
         let idle = self.state.withLock { state in
@@ -57,7 +60,10 @@ package final class PostgresPool: Sendable {
             if idle.isOpen { return idle }
         }
         do throws(PostgresError) {
-            return try await self.connector.connect()
+            let connection = try await self.connector.connect()
+            // So that it notices its end while nobody uses it.
+            await connection.watch(onNotification: { _ in }, onClose: { _ in })
+            return connection
         } catch {
             self.giveBack(nil)
             throw error
@@ -66,7 +72,7 @@ package final class PostgresPool: Sendable {
 
     /// Takes one of the `size` turns.
     ///
-    /// Not cancellable: a turn is held for one short statement.
+    /// Not cancellable: a turn is held for a few statements, each of which has its time, or for one try to connect.
     private func waitForTurn() async {
         await withCheckedContinuation { continuation in
             let isFree = self.state.withLock { state in

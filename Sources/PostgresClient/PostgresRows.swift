@@ -6,7 +6,7 @@ import CLibPQ
 ///   "Behavior in Threaded Programs") says that they "are normally read-only after creation, and so can be passed around
 ///   freely between threads", but for those who call its functions that change one, and nobody here does. `Session`, which
 ///   alone makes these, keeps no pointer of what it hands over; the pointer is private and constant, and all that is called on
-///   it reads: `PQntuples`, `PQnfields`, `PQfname`, `PQftype`, `PQgetisnull`, `PQgetvalue`, `PQgetlength`. `PQclear` runs in
+///   it reads what is there: `PQntuples`, `PQnfields`, `PQfname`, `PQftype`, `PQgetisnull`, `PQgetvalue`, `PQgetlength`. `PQclear` runs in
 ///   `deinit` alone: once, after all that others did with it, since the last release of a reference is ordered after theirs.
 package final class PostgresRows: @unchecked Sendable {
     private let result: OpaquePointer
@@ -24,21 +24,37 @@ package final class PostgresRows: @unchecked Sendable {
 
     /// A column's name.
     package func name(ofColumn column: Int) -> String {
-        PQfname(self.result, Int32(column)).map { String(cString: $0) } ?? ""
+        self.requireColumn(column)
+        return PQfname(self.result, Int32(column)).map { String(cString: $0) } ?? ""
     }
 
     /// The oid of a column's type, as `pg_type` has it.
-    package func type(ofColumn column: Int) -> UInt32 { PQftype(self.result, Int32(column)) }
+    package func type(ofColumn column: Int) -> UInt32 {
+        self.requireColumn(column)
+        return PQftype(self.result, Int32(column))
+    }
 
     package func isNull(_ row: Int, _ column: Int) -> Bool {
-        PQgetisnull(self.result, Int32(row), Int32(column)) == 1
+        self.requireField(row, column)
+        return PQgetisnull(self.result, Int32(row), Int32(column)) == 1
     }
 
     /// The value's bytes, which live as long as these rows; null reads as no bytes.
     package func withBytes<R>(_ row: Int, _ column: Int, _ body: (UnsafeRawBufferPointer) -> R) -> R {
-        precondition(row < self.count && column < self.columns, "there is no row \(row), column \(column)")
+        self.requireField(row, column)
         let length = Int(PQgetlength(self.result, Int32(row), Int32(column)))
         return body(UnsafeRawBufferPointer(start: PQgetvalue(self.result, Int32(row), Int32(column)), count: length))
+    }
+
+    // libpq complains of what is not there to its connection, which may be gone.
+
+    private func requireColumn(_ column: Int) {
+        precondition((0..<self.columns).contains(column), "there is no column \(column)")
+    }
+
+    private func requireField(_ row: Int, _ column: Int) {
+        self.requireColumn(column)
+        precondition((0..<self.count).contains(row), "there is no row \(row)")
     }
 
     package func bytes(_ row: Int, _ column: Int) -> [UInt8] {

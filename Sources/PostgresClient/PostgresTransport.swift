@@ -9,7 +9,8 @@ package struct PostgresTransport: Sendable, Hashable {
     /// Where it goes to; nil for a Unix socket.
     package let address: String?
     package let encryption: Encryption
-    /// libpq's `sslmode`, which says whether the server's certificate had to be verified.
+    /// libpq's `sslmode`, which says whether the server's certificate had to be verified; `require` with a root certificate
+    /// is `verify-ca`, as libpq takes it.
     package let sslMode: String
 
     package init(address: String?, encryption: Encryption, sslMode: String) {

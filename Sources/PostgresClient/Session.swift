@@ -13,6 +13,11 @@ import Darwin
 final class Session {
     private var connection: OpaquePointer?
     private let logger: Logger
+    /// Why the server ends the connection, where it has said so: libpq's own words are that it is lost.
+    private var ending: PostgresError?
+    /// What libpq has read may be less than what it has been sent: OpenSSL hands on a record of up to 16 KiB in parts, and
+    /// what is left in it shows on no socket.
+    var mayHoldBack: Bool { PQsslInUse(self.connection) == 1 }
 
     init(logger: Logger) {
         self.logger = logger
@@ -42,10 +47,14 @@ final class Session {
             } else {
                 .absent
             }
+        let options = PostgresConfiguration.values(ruling: self.connection)
+        let mode = options["sslmode"] ?? ""
+        let home = getenv("HOME").map { String(cString: $0) } ?? ""
+        let root = options["sslrootcert"] ?? home + "/.postgresql/root.crt"
         return PostgresTransport(
             address: address.flatMap { $0.isEmpty ? nil : $0 },
             encryption: encryption,
-            sslMode: PostgresConfiguration.values(ruling: self.connection)["sslmode"] ?? ""
+            sslMode: mode == "require" && access(root, F_OK) == 0 ? "verify-ca" : mode
         )
     }
 
@@ -54,6 +63,19 @@ final class Session {
     func finish() {
         PQfinish(self.connection)
         self.connection = nil
+    }
+
+    /// Asks the server to end what it does for this connection, on a connection of its own; returns at once.
+    ///
+    /// A server ends nothing because its client has gone, as long as it waits for a lock or reckons.
+    func cancelStatement() {
+        guard let made = PQgetCancel(self.connection) else { return }
+        nonisolated(unsafe) let cancel = made  // That thread's alone from here on.
+        Detached.run {
+            var message = [CChar](repeating: 0, count: 256)
+            _ = PQcancel(cancel, &message, Int32(message.count))
+            PQfreeCancel(cancel)
+        }
     }
 
     // MARK: Connecting
@@ -107,6 +129,7 @@ final class Session {
 
     private func log(notice: OpaquePointer) {
         let severity = Self.field(notice, REJOINDER_DIAG_SEVERITY) ?? "NOTICE"
+        if Self.endsSession(severity) { self.ending = Self.error(of: notice) }
         // A server that shuts down says so to each of the connections; that they are lost has a line of its own.
         let isEnd = Self.field(notice, REJOINDER_DIAG_SQLSTATE)?.hasPrefix("57P0") ?? false
         self.logger.log(
@@ -156,7 +179,6 @@ final class Session {
             guard let result = try self.nextResult(until: deadline) else {
                 // Ends the results of one statement; on a broken connection nothing more would ever come.
                 if PQstatus(self.connection) == CONNECTION_OK { continue }
-                if case .failure(let error) = outcome { throw error }
                 throw self.failure(.connectionLost)
             }
             switch PQresultStatus(result) {
@@ -171,8 +193,11 @@ final class Session {
                 // Follows the error that aborted it, which is the one to report.
                 PQclear(result)
             default:
-                outcome = .failure(Self.error(of: result))
+                let error = Self.error(of: result)
                 PQclear(result)
+                // Nothing comes after it but the end, of which libpq would say less.
+                if error.code == .connectionLost { throw error }
+                outcome = .failure(error)
             }
         }
     }
@@ -190,18 +215,21 @@ final class Session {
             default: failure = failure ?? Self.error(of: result)
             }
             PQclear(result)
+            if let failure, failure.code == .connectionLost { throw failure }
         }
         if wasPipelining, PQenterPipelineMode(self.connection) != 1 { throw self.failure(.connectionLost) }
         if let failure { throw failure }
     }
 
     private func nextResult(until deadline: ContinuousClock.Instant) throws(PostgresError) -> OpaquePointer? {
+        var isHalfRead = false
         while true {
             let unsent = PQflush(self.connection)
             guard unsent >= 0 else { throw self.failure(.connectionLost) }
             if unsent == 0, PQisBusy(self.connection) == 0 { return PQgetResult(self.connection) }
-            try self.waitForSocket(toWrite: unsent == 1, until: deadline)
+            if !isHalfRead { try self.waitForSocket(toWrite: unsent == 1, until: deadline) }
             try self.consumeInput()
+            isHalfRead = !isHalfRead && self.mayHoldBack
         }
     }
 
@@ -216,8 +244,9 @@ final class Session {
                 events: Int16(POLLIN) | (toWrite ? Int16(POLLOUT) : 0),
                 revents: 0
             )
-            let ready = poll(&descriptor, 1, Int32(clamping: left.wholeMilliseconds + 1))
-            if ready > 0 { return }
+            let patience = self.mayHoldBack ? min(left, .milliseconds(20)) : left
+            let ready = poll(&descriptor, 1, Int32(clamping: patience.wholeMilliseconds + 1))
+            if ready > 0 || ready == 0 && self.mayHoldBack { return }
             if ready < 0, errno != EINTR {
                 throw PostgresError(.connectionLost, "poll failed: \(errno)")
             }
@@ -243,6 +272,7 @@ final class Session {
     // MARK: Errors
 
     private func failure(_ code: PostgresError.Code) -> PostgresError {
+        if let ending, code == .connectionLost { return ending }
         let text = PQerrorMessage(self.connection).map { String(cString: $0) } ?? ""
         let line = text.split(whereSeparator: \.isNewline).joined(separator: "; ")
         return PostgresError(code, line.isEmpty ? "the connection to PostgreSQL failed" : line)
@@ -251,7 +281,7 @@ final class Session {
     private static func error(of result: OpaquePointer) -> PostgresError {
         let severity = self.field(result, REJOINDER_DIAG_SEVERITY)
         return PostgresError(
-            severity == nil || severity == "FATAL" || severity == "PANIC" ? .connectionLost : .server,
+            severity.map(Self.endsSession) ?? true ? .connectionLost : .server,
             self.field(result, REJOINDER_DIAG_MESSAGE)
                 ?? PQresultErrorMessage(result).map { String(cString: $0) }?.split(whereSeparator: \.isNewline)
                 .joined(separator: "; ") ?? "unknown error",
@@ -261,6 +291,8 @@ final class Session {
             hint: self.field(result, REJOINDER_DIAG_HINT)
         )
     }
+
+    private static func endsSession(_ severity: String) -> Bool { severity == "FATAL" || severity == "PANIC" }
 
     private static func field(_ result: OpaquePointer, _ code: Int32) -> String? {
         PQresultErrorField(result, code).map { String(cString: $0) }

@@ -70,11 +70,9 @@ final class ThreadLoop: Sendable {
     private let watched = Mutex<Watch?>(nil)
     private let thread = Mutex<pthread_t?>(nil)
     private let bell: Bell
-    private let label: String
 
-    init(_ bell: Bell, label: String) {
+    init(_ bell: Bell) {
         self.bell = bell
-        self.label = label
     }
 
     var isCurrent: Bool { self.thread.withLock { $0.map { pthread_equal($0, pthread_self()) != 0 } ?? false } }
@@ -103,9 +101,9 @@ final class ThreadLoop: Sendable {
         self.watched.withLock { $0 = nil }
     }
 
-    /// A serial queue gets a thread, which it has for as long as its block runs.
+    /// Not on one of libdispatch's threads: handlers that block may have taken them all, just when a connection is made again.
     func start(_ executors: Executors, generation: Int = 0) {
-        DispatchQueue(label: self.label).async { self.run(executors, generation) }
+        Detached.run { self.run(executors, generation) }
     }
 
     private func run(_ executors: Executors, _ generation: Int) {

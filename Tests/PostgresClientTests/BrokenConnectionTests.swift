@@ -44,6 +44,7 @@ struct BrokenConnectionTests {
                 Issue.record("the pipeline has results")
             } catch let error as PostgresError {
                 #expect(error.isConnectionFailure)
+                #expect(error.sqlState == "57P01", "\(error)")
             }
             #expect(!connection.isOpen)
         }
@@ -65,18 +66,39 @@ struct BrokenConnectionTests {
         }
     }
 
-    @Test("a server that does not answer in time is given up")
+    @Test("a server that does not answer in time is given up, and so is what it did, also where it was told no time")
     func silence() async throws {
         try await TestCluster.withDatabase(migrated: false) { database in
             var configuration = database.configuration
             configuration.statementTimeout = .milliseconds(500)
-            let connection = try await PostgresConnection.connect(configuration, logger: .silent)
-            try await connection.run(script: "set statement_timeout = 0", timeout: .seconds(5))
-            let error = try await #require(throws: PostgresError.self) {
-                try await connection.query("select pg_sleep(5)")
+            for configuration in [configuration, configuration.careful] {
+                let connection = try await PostgresConnection.connect(configuration, logger: .silent)
+                try await connection.run(script: "set statement_timeout = 0", timeout: .seconds(5))
+                let backend = try await self.backend(of: connection)
+                let error = try await #require(throws: PostgresError.self) {
+                    try await connection.query("select pg_sleep(600)")
+                }
+                #expect(error.code == .timedOut)
+                #expect(!connection.isOpen)
+                try await eventually("the server's process has ended") {
+                    try await database.query("select 'there' from pg_stat_activity where pid = \(backend)").isEmpty
+                }
             }
-            #expect(error.code == .timedOut)
-            #expect(!connection.isOpen)
+        }
+    }
+
+    @Test("each statement of a pipeline has its time")
+    func patience() async throws {
+        try await TestCluster.withDatabase(migrated: false) { database in
+            var configuration = database.configuration
+            configuration.statementTimeout = .seconds(1)
+            for configuration in [configuration, configuration.careful] {
+                let connection = try await PostgresConnection.connect(configuration, logger: .silent)
+                let sleep = PostgresCall(PostgresStatement(name: "sleep", sql: "select pg_sleep(0.6)::text"))
+                let results = try await connection.pipeline(Array(repeating: sleep, count: 4))
+                #expect(results.count { if case .success = $0 { true } else { false } } == 4)
+                #expect(connection.isOpen)
+            }
         }
     }
 
@@ -100,7 +122,8 @@ struct BrokenConnectionTests {
             let backend = try await self.backend(of: connection)
             await connection.watch(onNotification: { _ in }, onClose: { closed.send($0) })
             try await database.terminate(backend: backend)
-            #expect(try await closed.next().isConnectionFailure)
+            let end = try await closed.next()
+            #expect(end.isConnectionFailure && end.sqlState == "57P01", "\(end)")
             #expect(!connection.isOpen)
             await connection.watch(
                 onNotification: { _ in },

@@ -37,7 +37,7 @@ private actor Guest {
 
     nonisolated var unownedExecutor: UnownedSerialExecutor { self.thread.asUnownedSerialExecutor() }
 
-    init() throws { self.thread = try #require(ConnectionThread(label: "test")) }
+    init() throws { self.thread = try #require(ConnectionThread()) }
 
     func note(_ number: Int) {
         self.notes.append(number)
@@ -124,7 +124,7 @@ struct ConnectionThreadTests {
 
     @Test("a task that prefers it runs on it where it is no actor's, after a wait, too")
     func preferred() async throws {
-        let thread = try #require(ConnectionThread(label: "test"))
+        let thread = try #require(ConnectionThread())
         let own = await withCheckedContinuation { own in thread.lend { own.resume(returning: currentThread()) } }
         let seen = await withTaskExecutorPreference(thread) {
             let before = currentThread()

@@ -48,6 +48,23 @@ private final class SilentHost {
 
 @Suite("A connector keeps trying, and says so once", .timeLimit(.minutes(10)))
 struct ConnectorTests {
+    #if canImport(Glibc)
+    @Test("a time to connect that is none would be waited for without end, so that ours rules", arguments: ["0", "-1"])
+    func endlessPatience(given: String) async throws {
+        let silent = try SilentHost()
+        var configuration = PostgresConfiguration(
+            connectionString: "host=127.0.0.1 port=\(silent.port) connect_timeout=\(given)",
+            applicationName: "tests"
+        )
+        configuration.connectTimeout = .seconds(2)
+        let error = await #expect(throws: PostgresError.self) {
+            try await PostgresConnection.connect(configuration, logger: .silent)
+        }
+        #expect(error?.code == .connectionFailed)
+        #expect(silent.knocks() > 0)
+    }
+    #endif
+
     @Test("many tries are one line in the log, and the return another")
     func oneLine() async throws {
         try await TestCluster.withDatabase(migrated: false) { database in

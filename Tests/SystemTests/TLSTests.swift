@@ -19,7 +19,7 @@ import Foundation
 struct TLSTests {
     @Test("1.2 and later are spoken, and nothing before")
     func versions() async throws {
-        try await Self.withPair { pair in
+        try await CertificatePair.with { pair in
             try await TestCluster.withDatabase { database in
                 try await Deployment.with(database, pair.arguments) { deployment in
                     for version in [TLSVersion.tlsv12, .tlsv13] {
@@ -40,7 +40,7 @@ struct TLSTests {
 
     @Test("a connection that is opened ahead of its use is no request that doesn't come in time")
     func openedAhead() async throws {
-        try await Self.withPair { pair in
+        try await CertificatePair.with { pair in
             try await TestCluster.withDatabase { database in
                 let arguments = pair.arguments + ["--timeout-head", "3s"]
                 try await Deployment.with(database, arguments) { deployment in
@@ -58,7 +58,7 @@ struct TLSTests {
 
     @Test("send says in words that a certificate isn't trusted, without waiting for another")
     func untrusted() async throws {
-        try await Self.withPair { pair in
+        try await CertificatePair.with { pair in
             let path = "\(pair.folder)/call.json"
             try Data("{}".utf8).write(to: URL(filePath: path))
             try await TestCluster.withDatabase { database in
@@ -78,7 +78,7 @@ struct TLSTests {
 
     @Test("a pair that is replaced serves new connections, a bad one is refused, and no call is lost")
     func renewal() async throws {
-        try await Self.withPair { pair in
+        try await CertificatePair.with { pair in
             let first = try pair.certificate()
             try await TestCluster.withDatabase { database in
                 try await Deployment.with(database, pair.arguments) { deployment in
@@ -116,8 +116,8 @@ struct TLSTests {
 
     @Test("a key that belongs to another certificate is refused, and the pair in use goes on")
     func otherKey() async throws {
-        try await Self.withPair { pair in
-            try await Self.withPair { other in
+        try await CertificatePair.with { pair in
+            try await CertificatePair.with { other in
                 let served = try pair.certificate()
                 try await TestCluster.withDatabase { database in
                     try await Deployment.with(database, pair.arguments) { deployment in
@@ -146,59 +146,6 @@ struct TLSTests {
         return "POST /webhook HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nConnection: close\r\n"
             + "X-Hub-Signature: \(SignatureVerifier.header(for: body, secret: Deployment.secret))\r\n"
             + "Content-Length: \(body.count)\r\n\r\n" + String(decoding: body, as: UTF8.self)
-    }
-
-    private static func withPair(_ body: (CertificatePair) async throws -> Void) async throws {
-        let pair = CertificatePair()
-        try FileManager.default.createDirectory(atPath: pair.folder, withIntermediateDirectories: true)
-        defer { try? FileManager.default.removeItem(atPath: pair.folder) }
-        try await pair.renew()
-        try await body(pair)
-    }
-}
-
-/// A self-signed certificate and its key, as files.
-private struct CertificatePair {
-    let folder = "/tmp/rejoinder-test-\(UInt32.random(in: 0...UInt32.max))"
-
-    private var certificatePath: String { "\(self.folder)/certificate.pem" }
-    private var keyPath: String { "\(self.folder)/key.pem" }
-
-    var arguments: [String] { ["--tls-certificate", self.certificatePath, "--tls-key", self.keyPath] }
-
-    func certificate() throws -> NIOSSLCertificate? {
-        try NIOSSLCertificate.fromPEMFile(self.certificatePath).first
-    }
-
-    /// Puts another pair in the place of the one that is there.
-    func renew() async throws {
-        let new = ["\(self.certificatePath).new", "\(self.keyPath).new"]
-        let result = try await Subprocess.run(
-            .name("openssl"),
-            arguments: [
-                "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
-                "-subj", "/CN=localhost", "-out", new[0], "-keyout", new[1],
-            ],
-            output: .discarded,
-            error: .discarded
-        )
-        try #require(result.terminationStatus.isSuccess)
-        for (from, to) in zip(new, [self.certificatePath, self.keyPath]) {
-            try Data(contentsOf: URL(filePath: from)).write(to: URL(filePath: to), options: .atomic)
-        }
-    }
-
-    /// Takes another pair's certificate, or its key.
-    func take(_ other: CertificatePair, certificate: Bool) throws {
-        let (from, to) =
-            certificate ? (other.certificatePath, self.certificatePath) : (other.keyPath, self.keyPath)
-        try Data(contentsOf: URL(filePath: from)).write(to: URL(filePath: to), options: .atomic)
-    }
-
-    /// Cuts the key short.
-    func spoil() throws {
-        let key = try Data(contentsOf: URL(filePath: self.keyPath))
-        try key.prefix(key.count / 2).write(to: URL(filePath: self.keyPath), options: .atomic)
     }
 }
 

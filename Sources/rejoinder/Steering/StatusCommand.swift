@@ -12,7 +12,7 @@ struct StatusCommand: AsyncParsableCommand {
             "In SQL: select * from rejoinder.overview; … rejoinder.workers; … rejoinder.incidents; … rejoinder.recent"
     )
 
-    @Flag(help: "Draw it again each second, until Ctrl-C; as JSON, a line each second.")
+    @Flag(help: "Draw it again each second, or less often where a look takes long, until Ctrl-C; JSON: a line each.")
     var watch = false
 
     @OptionGroup var options: OperatorOptions
@@ -34,9 +34,13 @@ struct StatusCommand: AsyncParsableCommand {
         let connector = PostgresConnector(database.sessionless.careful, logger: OperatorOptions.logger)
         let pool = PostgresPool(connector, size: 1)
         let queue = Operator(pool, actor: OperatorOptions.actor, via: "cli")
+        var pause = Duration.seconds(1)
         while !Task.isCancelled {
             do {
-                try await Task.sleep(for: .seconds(1))
+                try await Task.sleep(for: pause)
+                let began = ContinuousClock.now
+                // Looks at a busy queue's last hour take the database a tenth of the time at most.
+                defer { pause = max(.seconds(1), (ContinuousClock.now - began) * 9) }
                 self.show(try await StatusScreen(queue))
             } catch let error as QueueError {
                 StandardError.print("rejoinder: \(error), trying again")
