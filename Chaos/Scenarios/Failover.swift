@@ -34,7 +34,7 @@ extension Scenario {
 }
 
 extension Arena {
-    /// Under load: the primary goes, and a second later its standby takes its place.
+    /// Under load: the primary goes, and two seconds later its standby takes its place.
     fileprivate func failover(
         seconds: Double,
         _ isShort: Bool,
@@ -46,7 +46,7 @@ extension Arena {
         try await Task.sleep(for: .seconds(2))
         try await end()
         let ended = Arena.now
-        try await Task.sleep(for: .seconds(1))
+        try await Task.sleep(for: .seconds(2))
         try await standby.promote()
         // Nobody stands by the new primary.
         try await self.moved(to: standby)

@@ -38,7 +38,7 @@ extension Scenario {
     ) { arena, isShort in
         let proxy = try arena.proxyInUse()
         // A statement is waited for, and then a new connection, before it is known: see `unusable`.
-        return try await arena.unusable(for: isShort ? 24 : 60, isShort, known: 17, noticed: 10) {
+        return try await arena.unusable(for: isShort ? 24 : 60, isShort, known: 17) {
             proxy.swallowAll()
         } again: {
             proxy.swallowNoMore()
@@ -120,15 +120,14 @@ extension Scenario {
 extension Arena {
     /// What must be seen while the database is of no use, and after it.
     ///
-    /// The ingresses wait for it for 3 s. Readiness is false after `noticed` seconds; after `known` seconds all know, and a
-    /// call that comes later is refused at once. One that `isRefusing` takes connections and refuses statements, so that a
+    /// The ingresses wait for it for 3 s, and are ready for as long: after `known` seconds all know, none is ready, and a call
+    /// that comes later is refused at once. One that `isRefusing` takes connections and refuses statements, so that a
     /// worker without an event may not notice.
     fileprivate func unusable(
         for seconds: Int,
         _ isShort: Bool,
         isRefusing: Bool = false,
         known: Double = 5,
-        noticed: Double = 5,
         _ begin: () async throws -> Void,
         again: () async throws -> Void
     ) async throws -> Findings {
@@ -144,10 +143,10 @@ extension Arena {
         }
         let took = Double(Self.now - began) / 1e9
         findings.expect(
-            inTime: took <= noticed,
-            loosely: took <= noticed + 4,
+            inTime: took <= known,
+            loosely: took <= known + 4,
             isShort,
-            "an ingress said after \(took) s that it is not ready, expected \(noticed)"
+            "an ingress said after \(took) s that it is not ready, expected \(known)"
         )
         try await Task.sleep(for: .seconds(Double(seconds) - took))
         for ingress in self.ingresses {

@@ -73,7 +73,10 @@ enum Action: String, Sendable, CaseIterable {
     /// What the form asks for, with what was given, or is so now.
     func fields(_ given: [String: String]?, now: QueueGlance.Node?) -> [Field] {
         switch self {
-        case .retry, .cancel, .resume, .drain: return []
+        case .cancel, .resume, .drain: return []
+        case .retry:
+            let label = "Also where it was started, and its handler runs at most once: I know that nothing was done"
+            return [Field(name: "again", label: label, isCheck: true, isOn: given?["again"] != nil)]
         case .answer:
             return [
                 Field(name: "message", label: "Message", value: given?["message"] ?? "", isText: true),
@@ -108,7 +111,7 @@ enum Action: String, Sendable, CaseIterable {
     func perform(on target: String, _ fields: [String: String], by steering: Operator) async throws -> String {
         switch self {
         case .retry:
-            try await steering.retry(Self.event(target))
+            try await steering.retry(Self.event(target), again: fields["again"] != nil)
             return "The event is queued again."
         case .cancel:
             try await steering.cancel(Self.event(target))

@@ -16,6 +16,22 @@ package struct Claim: Sendable {
     package let waited: Duration?
     /// Which of the worker's lanes it was claimed for, counted from 0.
     package let lane: Int
+
+    /// What is left of it when it has been handled.
+    var withoutPayload: Claim {
+        Claim(
+            id: self.id,
+            place: self.place,
+            attempt: self.attempt,
+            deadline: self.deadline,
+            endpoint: self.endpoint,
+            node: self.node,
+            payload: [],
+            trace: self.trace,
+            waited: self.waited,
+            lane: self.lane
+        )
+    }
 }
 
 /// When a handler returned, and how long it took: for those who look.

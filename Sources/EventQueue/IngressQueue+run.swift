@@ -25,8 +25,11 @@ extension IngressQueue: Service {
             }
         }
         self.finish(self.state.withLock { Array($0.table.entries.keys) }, .unavailable, abandoningAs: .databaseAway)
-        await self.tellReplies()
-        await self.session.deregister()
+        // Each try to connect takes its time, and nobody hears of either while the database is away.
+        if self.connector.awaySince == nil {
+            await self.tellReplies()
+            await self.session.deregister()
+        }
         await self.pool.closeIdle()
     }
 
@@ -70,7 +73,6 @@ extension IngressQueue: Service {
             }
             return
         }
-        self.senders.forget()
         self.state.withLock { $0.table.reconcile() }
         // A new registration listens elsewhere.
         while connection.isOpen, !Task.isCancelled, self.session.registration == registration {
@@ -88,28 +90,24 @@ extension IngressQueue: Service {
                 }
                 return
             }
-            if !self.connector.lacksSessions { self.senders.look(on: connection, self.logger) }
         }
     }
 
-    /// What a stranger says, whose session may be new, is looked up; which nodes are paused, by a heartbeat.
     private func heard(_ notification: PostgresNotification) {
-        let isCertain = self.senders.knows(notification.sender)
         switch QueueNotification(payload: notification.payload) {
-        case .done(let settled): self.heard(settled, isCertain: isCertain)
-        case .refuse where !isCertain, .admit where !isCertain: self.session.hurry()
+        case .done(let settled): self.heard(settled)
         case .refuse(let node): _ = self.state.withLock { $0.refused.insert(node) }
         case .admit(let node): _ = self.state.withLock { $0.refused.remove(node) }
         case .wake, .grant, .cancel, .drain, nil: return
         }
     }
 
-    private func heard(_ settled: [QueueNotification.Settled], isCertain: Bool) {
+    private func heard(_ settled: [QueueNotification.Settled]) {
         let now = ContinuousClock.now
         var endings: [(EventID, Ending)] = []
         var unknown: [EventID] = []
         for event in settled {
-            if isCertain, let answer = event.answer {
+            if let answer = event.answer {
                 let outcome = Outcome.answered(answer.bytes, attempt: answer.attempt)
                 endings.append((event.id, Ending(outcome, waited: answer.waited, at: now)))
             } else {

@@ -8,9 +8,8 @@ extension IngressQueue {
     func watchOver() async {
         while !Task.isCancelled {
             try? await Task.sleep(for: .milliseconds(500))
-            let now = ContinuousClock.now
             self.showState()
-            if let since = self.connector.awaySince, now - since > self.limits.databaseWait {
+            if self.isAwayForLong {
                 self.finish(
                     self.state.withLock { Array($0.table.entries.keys) },
                     .unavailable,
@@ -19,7 +18,7 @@ extension IngressQueue {
                 continue
             }
             let waits = self.state.withLock { state in
-                state.table.refetch(waitingSince: now - .seconds(2))
+                state.table.refetch(waitingSince: .now - .seconds(2))
                 return !state.table.entries.isEmpty
             }
             if waits { self.signal.raise() }
@@ -53,7 +52,7 @@ extension IngressQueue {
         let (waiting, bytes) = self.state.withLock { ($0.table.entries.count, $0.table.bytes) }
         QueueMetrics.waitingCalls.set(waiting)
         QueueMetrics.waitingBytes.set(bytes)
-        QueueMetrics.databaseUp.set(self.isReady ? 1 : 0)
+        QueueMetrics.databaseUp.set(self.isConnected ? 1 : 0)
     }
 
     /// Asks for the answers that are waited for, where nobody can be told of them.

@@ -34,7 +34,6 @@ package final class IngressQueue: Sendable {
     }
 
     let connector: PostgresConnector
-    let senders = Senders()
     let pool: PostgresPool
     let limits: Limits
     let logger: Logger
@@ -85,17 +84,23 @@ package final class IngressQueue: Sendable {
     package var waiting: Int { self.state.withLock { $0.table.entries.count } }
 
     /// Registered with the database, and connected to it.
-    package var isReady: Bool { self.session.isConnected && self.connector.awaySince == nil }
+    package var isConnected: Bool { self.session.isConnected && self.connector.awaySince == nil }
+
+    /// What comes now may be answered: the database has been there, and is away for no longer than callers wait for it.
+    ///
+    /// It goes away for all ingresses at once, whose callers would be turned away by a balancer that hears of it earlier.
+    package var isReady: Bool { self.session.registration != nil && !self.isAwayForLong }
+
+    /// Longer than callers wait for it.
+    var isAwayForLong: Bool { self.connector.awaySince.map { .now - $0 > self.limits.databaseWait } ?? false }
 
     /// Takes the event in, which `send` then hands to the database; `onEnding` is called once, by the teller or before this
     /// returns, at the latest a moment after the event's deadline.
     ///
     /// It must not block.
     package func enter(_ event: NewEvent, onEnding: @escaping @Sendable (Ending) -> Void) {
+        if self.isAwayForLong { return onEnding(Ending(.unavailable)) }
         let now = ContinuousClock.now
-        if let since = self.connector.awaySince, now - since > self.limits.databaseWait {
-            return onEnding(Ending(.unavailable))
-        }
         let refusal: Outcome? = self.state.withLock { state in
             guard !state.refused.contains(event.node) else { return .paused }
             guard state.table.hasRoom(for: event.node, limit: self.limits.waiting) else { return .overloaded }

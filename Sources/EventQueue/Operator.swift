@@ -118,11 +118,18 @@ package struct Operator: Sendable {
     }
 
     /// Queues an event again that ended without an answer; nobody waits for it any more.
+    ///
+    /// One that was started, and may be once only, is started `again` only where that is said.
     @discardableResult
-    package func retry(_ id: EventID, timeLeft: Duration = .seconds(30)) async throws(QueueError) -> String {
+    package func retry(
+        _ id: EventID,
+        timeLeft: Duration = .seconds(30),
+        again: Bool = false
+    ) async throws(QueueError) -> String {
         try await self.call(Statements.retry) {
             $0.append(id.description)
             $0.append(Double(timeLeft.milliseconds))
+            $0.append(again)
         }
     }
 

@@ -25,12 +25,15 @@ package final class ProcessSession: Sendable {
     package struct Registration: Sendable, Hashable {
         package let process: Int32
         package let lanes: [Int32]
+        /// Where the process is told what happens: what is notified there holds payloads and answers, so that nobody else
+        /// may know it.
+        let channel: String
 
-        /// Listens where the process is told what happens, which is `rejoinder.channel` in SQL.
-        ///
-        /// For a connection that listens to no other channel: the statement has one name.
+        /// Listens there.
         var listen: PostgresCall {
-            PostgresCall(PostgresStatement(name: "listen", sql: "listen rejoinder_\(self.process)"))
+            var arguments = PostgresArguments()
+            arguments.append(self.channel)
+            return PostgresCall(Statements.listen, arguments)
         }
     }
 
@@ -51,10 +54,6 @@ package final class ProcessSession: Sendable {
         var hasBeaten = false
         var maintains = false
         var isLeaving = false
-        /// Between two heartbeats; whether it was cut short.
-        var pause: Task<Bool, Never>?
-        /// Another heartbeat is wanted than the one that is under way.
-        var isHurried = false
     }
 
     private let connector: PostgresConnector
@@ -159,7 +158,11 @@ package final class ProcessSession: Sendable {
         arguments.append(self.instance)
         let rows = try await connection.execute(PostgresCall(Statements.register, arguments))
         self.state.withLock {
-            $0.registration = Registration(process: rows.integer(0, 0), lanes: rows.integers(0, 1))
+            $0.registration = Registration(
+                process: rows.integer(0, 0),
+                lanes: rows.integers(0, 1),
+                channel: rows.string(0, 2)
+            )
             $0.isConnected = true
         }
         self.connector.worked(.registering)
@@ -192,7 +195,6 @@ package final class ProcessSession: Sendable {
             var arguments = PostgresArguments()
             arguments.append(process)
             arguments.append(Int32(self.busy()))
-            self.state.withLock { $0.isHurried = false }
             do throws(PostgresError) {
                 let rows = try await connection.execute(PostgresCall(Statements.heartbeat, arguments))
                 guard rows.bool(0, 0) else {
@@ -209,33 +211,8 @@ package final class ProcessSession: Sendable {
             } catch {
                 return
             }
-            await self.pause()
+            try? await Task.sleep(for: .seconds(1))
         }
-    }
-
-    /// A heartbeat is due now: what it brings may be news.
-    func hurry() {
-        let pause = self.state.withLock { state in
-            state.isHurried = true
-            return state.pause
-        }
-        pause?.cancel()
-    }
-
-    private func pause() async {
-        let pause = Task { (try? await Task.sleep(for: .seconds(1))) == nil }
-        let isHurried = self.state.withLock { state in
-            state.pause = pause
-            return state.isHurried
-        }
-        if isHurried { pause.cancel() }
-        let isShort = await withTaskCancellationHandler {
-            await pause.value
-        } onCancel: {
-            pause.cancel()
-        }
-        // Whoever makes haste can't make more than so many heartbeats.
-        if isShort { try? await Task.sleep(for: .milliseconds(20)) }
     }
 
     /// Tells what went wrong, once a second; what is not taken is told later.

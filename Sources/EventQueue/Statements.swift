@@ -27,6 +27,7 @@ enum Statements {
     static let life = make("life", PackageResources.life_sql)
     static let incidents = make("incidents", PackageResources.incidents_sql)
     static let limit = make("limit_node", PackageResources.limit_sql)
+    static let listen = make("listen", PackageResources.listen_sql)
     static let liveEvents = make("live_events", eventColumns + PackageResources.live_events_sql)
     static let mayCall = make("may_call", PackageResources.may_call_sql)
     static let mayVacuum = make("may_vacuum", PackageResources.may_vacuum_sql)
@@ -51,7 +52,6 @@ enum Statements {
     static let revive = make("revive", PackageResources.revive_sql)
     static let schemaPresent = make("schema_present", PackageResources.schema_present_sql)
     static let secure = make("secure", PackageResources.secure_sql)
-    static let senders = make("senders", PackageResources.senders_sql)
     static let sight = make("sight", PackageResources.sight_sql)
     static let tidy = make("tidy", PackageResources.tidy_sql)
     static let unserved = make("unserved", PackageResources.unserved_sql)
@@ -65,9 +65,9 @@ enum Statements {
     static let all = [
         abandon, answer, answerByHand, attend, audit, cancel, claim, contents, definitions, definitionsPresent,
         deregister, drain, dropExpired, enqueue, endedEvents, event, events, failures, glance, heartbeat, held,
-        incidents, life, limit, liveEvents, mayCall, mayVacuum, membership, migrationsApplied, minutes,
+        incidents, life, limit, listen, liveEvents, mayCall, mayVacuum, membership, migrationsApplied, minutes,
         nodes, noteIncidents, overview, passOn, pause, recordDefinitions, recover, register, release, replied, results,
-        resume, retry, revive, secure, senders, sight, tidy, unserved, vitals, wake, workers,
+        resume, retry, revive, secure, sight, tidy, unserved, vitals, wake, workers,
     ]
 
     private static let eventColumns = PackageResources.event_columns_sql

@@ -32,8 +32,9 @@ extension WorkerQueue {
         await onEnd()
         session.cancel()
         await session.value
-        // Not before the session has ended, which might register again.
-        await self.session.deregister()
+        // Not before the session has ended, which might register again; and not while the database is away: each try to
+        // connect takes its time.
+        if self.connector.awaySince == nil { await self.session.deregister() }
         await self.pool.closeIdle()
     }
 
@@ -84,21 +85,14 @@ extension WorkerQueue {
         return nil
     }
 
-    /// What a stranger says, whose session may be new, is looked up; that one is to drain, by a heartbeat.
     private func heard(_ notification: PostgresNotification) {
-        let isCertain = self.senders.knows(notification.sender)
         switch QueueNotification(payload: notification.payload) {
         case .wake(let lane):
             let index = self.session.registration?.lanes.firstIndex(of: lane)
             self.state.withLock { $0.table.woken(lane: index) }
-        case .grant(let grant):
-            // Where it was granted, it is found so, and given back.
-            if isCertain { self.granted(grant) } else { self.state.withLock { $0.shouldReconcile = true } }
-        case .cancel(let id):
-            self.state.withLock { state in
-                if isCertain { state.cancelled.append(id) } else { state.doubt(cancelled: id) }
-            }
-        case .drain: if isCertain { self.drainAsTold() } else { self.session.hurry() }
+        case .grant(let grant): self.granted(grant)
+        case .cancel(let id): self.state.withLock { $0.cancelled.append(id) }
+        case .drain: self.drainAsTold()
         case .done, .refuse, .admit, nil: return
         }
     }
@@ -129,7 +123,6 @@ extension WorkerQueue {
         _ onEvent: @Sendable (Event) async -> Void
     ) async {
         guard let registration = await self.registration() else { return }
-        self.senders.forget()
         self.state.withLock { state in
             state.table.connectionLost()
             state.table.callable(!self.connector.lacksSessions)
@@ -174,10 +167,7 @@ extension WorkerQueue {
                     isListening = !isDeaf
                     try connection.execute(isListening ? registration.listen : .unlisten)
                 }
-                // Before it claims: this very trip may claim one of them, which then runs rightly.
-                for id in try self.reconcile(worker: registration.process, but: trip, on: connection) {
-                    await onEvent(.cancelled(id))
-                }
+                try self.reconcile(worker: registration.process, but: trip, on: connection)
                 let claims = try self.carry(out: trip, registration, on: connection)
                 self.state.withLock { $0.isTravelling = false }
                 if !claims.isEmpty { await onEvent(.claimed(claims, connection.thread)) }
@@ -191,42 +181,39 @@ extension WorkerQueue {
                 }
                 return
             }
-            if !self.connector.lacksSessions { self.senders.look(on: connection, self.logger) }
         }
     }
 
     /// Gives back what the database holds for this worker and the worker knows nothing of.
     ///
-    /// Those are claims that were granted on a connection which broke before it could say so, or by a stranger. No
-    /// handler has seen them. The trip is about to tell the outcomes of what it carries, which the table has let go of.
-    ///
-    /// - Returns: what is not this worker's any more, of what a stranger said to be cancelled.
+    /// Those are claims that were granted on a connection which broke before it could say so. No handler has
+    /// seen them; what one has, and may be started once only, fails. The trip is about to tell the outcomes of what it carries, which the table has let go of.
     private func reconcile(
         worker: Int32,
         but trip: WorkerTable.Trip,
         on connection: isolated PostgresConnection
-    ) throws(PostgresError) -> [EventID] {
-        let (isWanted, doubted) = self.state.withLock { state in
-            defer { (state.shouldReconcile, state.doubted) = (false, []) }
-            return (state.shouldReconcile, state.doubted)
+    ) throws(PostgresError) {
+        let isWanted = self.state.withLock { state in
+            defer { state.shouldReconcile = false }
+            return state.shouldReconcile
         }
-        guard isWanted else { return [] }
+        guard isWanted else { return }
         let rows = try connection.execute(.held(worker: worker))
         // What was granted before that has been notified when the next statement has ended.
         try connection.execute(.roundTrip)
         let held = (0..<rows.count).map { (id: EventID(rows.uuid($0, 0)), place: rows.integer($0, 1, as: Int64.self)) }
         let told = Set(trip.outcomes.lazy.map(\.claim.place))
-        let cancelled = doubted.filter { id in !held.contains { $0.id == id } }
         let unknown = self.state.withLock { state in
-            held.filter { !told.contains($0.place) && !state.table.knows($0.id, place: $0.place) }
+            state.table.unstarted(
+                held.filter { !told.contains($0.place) && !state.table.knows($0.id, place: $0.place) }
+            )
         }
-        guard !unknown.isEmpty else { return cancelled }
+        guard !unknown.isEmpty else { return }
         self.logger.info("gave back claims that had got lost", metadata: ["events": "\(unknown.count)"])
         self.state.withLock { $0.table.gaveBack(places: unknown.map(\.place)) }
         try connection.execute(.release(worker: worker, unknown))
         // They may be for a lane here, which the database won't wake on its own worker's behalf.
         self.state.withLock { $0.table.woken() }
-        return cancelled
     }
 
     private func takeCancelled() -> [EventID] {

@@ -7,17 +7,20 @@ import Tracing
 extension WorkerQueue {
     /// Tells outcomes where the disk is slow, on a connection of their own that is made when it is first needed.
     ///
-    /// Until the task is cancelled; without that connection, the trips carry the outcomes.
+    /// Until the task is cancelled; without that connection, the trips carry the outcomes, so that the database doesn't count
+    /// as away where this is the one that is too many.
     func tellPersistently() async {
         var backoff = Backoff()
         await self.toTell.wait()
-        while !Task.isCancelled, let connection = await self.sessionless.connectPersistently() {
+        while !Task.isCancelled {
             let began = ContinuousClock.now
-            await self.tell(on: connection)
-            await connection.close()
-            self.state.withLock { $0.table.tellerLost() }
-            self.signal.raise()
-            if ContinuousClock.now - began > .seconds(1) { backoff = Backoff() }
+            if let connection = try? await self.sessionless.connect() {
+                await self.tell(on: connection)
+                await connection.close()
+                self.state.withLock { $0.table.tellerLost() }
+                self.signal.raise()
+                if ContinuousClock.now - began > .seconds(1) { backoff = Backoff() }
+            }
             try? await Task.sleep(for: backoff.next())
         }
     }

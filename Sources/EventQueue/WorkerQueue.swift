@@ -21,8 +21,6 @@ package final class WorkerQueue: Sendable {
     struct State: Sendable {
         var table: WorkerTable
         var cancelled: [EventID] = []
-        /// Said to be cancelled by a stranger.
-        var doubted: [EventID] = []
         var isStopping = false
         /// A trip is under way, and what it brings not yet known.
         var isTravelling = false
@@ -39,11 +37,6 @@ package final class WorkerQueue: Sendable {
             return true
         }
 
-        mutating func doubt(cancelled id: EventID) {
-            self.doubted.append(id)
-            self.shouldReconcile = true
-        }
-
         /// How many slots are in use.
         var busy: Int { self.table.lanes.reduce(0) { $0 + $1.busy } }
     }
@@ -58,7 +51,6 @@ package final class WorkerQueue: Sendable {
     let session: ProcessSession
     let signal = Signal()
     let tracer = EventTrace.tracer
-    let senders = Senders()
     /// When lanes look again for what a limit held back.
     let looks = DeadlineQueue<Int>()
     /// Raised when outcomes are to be told apart from the trips.

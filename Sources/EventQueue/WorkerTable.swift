@@ -41,6 +41,8 @@ struct WorkerTable: Sendable {
 
     var lanes: [LaneMachine]
     var marks: [LowWaterMark]
+    /// Which lanes' events may be started once only.
+    private let areOnce: [Bool]
     private var held: [EventID: Claim] = [:]
     private var outcomes: Deque<Told> = []
     private var releases: [Claim] = []
@@ -48,6 +50,10 @@ struct WorkerTable: Sendable {
     private var grants: [Claim] = []
     /// The places of what the database held for this worker, and was given back as unknown: their notification may still come.
     private var givenBack: Set<Int64> = []
+    /// What may be started once only and was, by its place, until its deadline: where its end was not yet on the disk, a crash of
+    /// the database has it running again.
+    private var started: [Int64: Claim] = [:]
+    private var mostStarted = 1000
     private var teller = Teller.away
     /// When which lanes look again, for what a limit held back.
     private var looking: [Int: ContinuousClock.Instant] = [:]
@@ -57,6 +63,7 @@ struct WorkerTable: Sendable {
     init(lanes: [LaneOptions]) {
         self.lanes = lanes.map { LaneMachine(slots: $0.slots) }
         self.marks = lanes.map { _ in LowWaterMark() }
+        self.areOnce = lanes.map(\.atMostOnce)
     }
 
     /// Nothing is held, and every outcome has been taken.
@@ -77,6 +84,28 @@ struct WorkerTable: Sendable {
     mutating func claimed(_ claims: [Claim], lane: Int) {
         self.lanes[lane].claimed(claims.count)
         for claim in claims { self.held[claim.id] = claim }
+        if self.areOnce[lane] { self.remember(claims) }
+    }
+
+    private mutating func remember(_ claims: [Claim]) {
+        if self.started.count > self.mostStarted {
+            let now = ContinuousClock.now
+            self.started = self.started.filter { $0.value.deadline > now }
+            self.mostStarted = max(1000, 2 * self.started.count)
+        }
+        for claim in claims { self.started[claim.place] = claim.withoutPayload }
+    }
+
+    /// Of what the database holds for this worker, who knows nothing of it, what was never started here: it may go to others.
+    ///
+    /// What was, and may be once only, fails.
+    mutating func unstarted(_ unknown: [(id: EventID, place: Int64)]) -> [(id: EventID, place: Int64)] {
+        unknown.filter { event in
+            guard let claim = self.started[event.place], claim.id == event.id else { return true }
+            let reason = "the database has forgotten how its only attempt ended"
+            self.outcomes.append((claim, .failed(code: "worker_lost", error: reason), nil))
+            return false
+        }
     }
 
     /// What the database held for this worker, who knew nothing of it, goes to others.
@@ -178,6 +207,7 @@ struct WorkerTable: Sendable {
     /// be noticed (found by a call that took 20 s when the primary had vanished).
     mutating func connectionLost() {
         if case .idle = self.teller { self.teller = .doubted }
+        self.givenBack = []
         for lane in self.lanes.indices {
             self.lanes[lane].connectionLost()
             self.marks[lane] = LowWaterMark()

@@ -223,6 +223,4 @@ package actor PostgresConnection {
 package struct PostgresNotification: Sendable, Hashable {
     package let channel: String
     package let payload: String
-    /// The server's process that sent it, which nobody can make up.
-    package let sender: Int32
 }

@@ -264,8 +264,7 @@ final class Session {
         defer { PQfreemem(notification) }
         return PostgresNotification(
             channel: String(cString: notification.pointee.relname),
-            payload: String(cString: notification.pointee.extra),
-            sender: notification.pointee.be_pid
+            payload: String(cString: notification.pointee.extra)
         )
     }
 

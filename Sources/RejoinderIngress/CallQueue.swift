@@ -3,7 +3,7 @@ package import ServiceLifecycle
 
 /// What the ingress hands calls to, and has their outcomes from.
 package protocol CallQueue: Service {
-    /// Whether calls are taken at this moment.
+    /// Whether what comes now may be answered.
     var isReady: Bool { get }
 
     /// Takes an event in, which goes on with `send`; `onEnding` is called once, on the event loop, at the latest a moment

@@ -89,7 +89,8 @@ struct DriftTests {
         ("create function rejoinder.mine() returns int language sql as 'select 1'", "is not of this schema", .warning),
         (
             "grant execute on function rejoinder.give_up to public",
-            "grant execute on routine rejoinder.give_up(integer[],boolean) to public is not of this schema", .warning
+            "grant execute on routine rejoinder.give_up(integer[],boolean,timestamp with time zone) to public is not of this",
+            .warning
         ),
     ]
 

@@ -26,13 +26,13 @@ struct DurabilityTests {
             "rejoinder.enqueue(1, '{}', '{}', '{}', '{}', '{}')", "rejoinder.claim(1, '{node}', 1)",
             "rejoinder.wake('{node}')", "rejoinder.settle(array['\(self.id)'::uuid])",
             "rejoinder.release(1, array['\(self.id)'::uuid], '{1}')", "rejoinder.recover()",
-            "rejoinder.heartbeat(1, 0)",
+            "rejoinder.heartbeat(1, 0)", "rejoinder.tidy()", "rejoinder.drop_expired()",
             "rejoinder.abandon(array['\(self.id)'::uuid], '{cancelled}', '{x}')",
-            "rejoinder.register('ingress', 'n', 'h', 1, 'v', process => 1)", "rejoinder.deregister(1)",
+            "rejoinder.register('ingress', 'n', 'h', 1, 'v', process => 1, instance => 1)", "rejoinder.deregister(1)",
         ]
         try await TestCluster.withDatabase { database in
             let connection = try await database.connect()
-            try await connection.query("select rejoinder.register('ingress', 'n', 'h', 1, 'v')::text")
+            try await connection.query("select rejoinder.register('ingress', 'n', 'h', 1, 'v', instance => 1)::text")
             try await connection.enqueue([.sample(id: self.id)], ingress: 1)
             for call in calls {
                 let commit = try await self.commit(call, on: connection, session: "on")
@@ -41,13 +41,24 @@ struct DurabilityTests {
         }
     }
 
-    @Test("answers, registrations, and claims and ends of what may run once are durable, whatever the session says")
+    @Test(
+        "a first registration is on this server's disk, and waits for no standby",
+        arguments: ["off", "on", "remote_apply"]
+    )
+    func registration(session: String) async throws {
+        try await TestCluster.withDatabase { database in
+            let connection = try await database.connect()
+            let call = "rejoinder.register('ingress', 'n', 'h', 1, 'v')"
+            #expect(try await self.commit(call, on: connection, session: session) == "local")
+        }
+    }
+
+    @Test("answers, and claims and ends of what may run once are durable, whatever the session says")
     func durable() async throws {
         let running = EventID()
         let calls = [
             "rejoinder.claim(1, '{node}', 1, at_most_once => true)",
             "rejoinder.answer(1, array['\(self.id)'::uuid], '{1}', '{answered}', array['1'::json], '{null}', '{null}')",
-            "rejoinder.register('ingress', 'n', 'h', 1, 'v')",
             "rejoinder.abandon(array['\(running)'::uuid], '{cancelled}', '{x}')",
         ]
         try await TestCluster.withDatabase { database in

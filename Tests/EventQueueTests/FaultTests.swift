@@ -51,7 +51,7 @@ struct FaultTests {
                 )
                 async let outcome = rig.outcome()
                 try await eventually("it counts as away") { rig.ingress.connector.refuses }
-                #expect(!rig.ingress.isReady)
+                #expect(!rig.ingress.isConnected && rig.ingress.isReady)
                 // Which locks every partition, and may meet the housekeeping on its way.
                 try await eventually("the trigger is dropped") {
                     do {
@@ -63,7 +63,7 @@ struct FaultTests {
                 }
                 #expect(await outcome.text == "\"hello\"")
                 #expect(!rig.ingress.connector.refuses)
-                #expect(rig.ingress.isReady)
+                #expect(rig.ingress.isConnected)
                 // The housekeeping may have met the locks of those that made and dropped the trigger.
                 let complaints = rig.recorder.complaints.filter { !$0.hasPrefix("partitions can't be kept in order") }
                 #expect(complaints.count == 1, "\(complaints)")
@@ -117,6 +117,34 @@ struct FaultTests {
         }
     }
 
+    @Test("a worker that can't have a connection more, as for a slow disk, goes on without it and is ready")
+    func withoutTeller() async throws {
+        try await TestCluster.withCluster { _, database in
+            try await Rig.run(in: database) { rig in
+                let member = try await database.asMember(of: "rejoinder_worker")
+                let worker = RunningWorker(member) { .answered($0.payload) }
+                try await eventually("the worker is ready") { worker.queue.isReady }
+                #expect(await rig.outcome().text == "\"hello\"")
+                let login = "member_rejoinder_worker"
+                let open = try await database.query(
+                    "select count(*)::text from pg_stat_activity where usename = '\(login)'"
+                )
+                try await database.query("alter role \(login) connection limit \(try #require(open[0][0]))")
+                worker.queue.state.withLock { state in
+                    for _ in 0..<50 { state.table.answered(waiting: 100) }
+                }
+                worker.queue.toTell.raise()
+                try await eventually("the log says so") {
+                    worker.recorder.complaints.contains { $0.hasPrefix("can't make another connection") }
+                }
+                #expect(worker.queue.isReady)
+                #expect(await rig.outcome().text == "\"hello\"")
+                #expect(worker.recorder.complaints.count == 1, "\(worker.recorder.complaints)")
+                await worker.stop()
+            }
+        }
+    }
+
     @Test("an idle worker finds a database back that took no claims for a while")
     func idleWorker() async throws {
         try await Rig.run { rig in
@@ -153,7 +181,7 @@ struct FaultTests {
                         ) == [["2"]]
                     }
                 }
-                try await eventually("both know it") { worker.queue.isReady && rig.ingress.isReady }
+                try await eventually("both know it") { worker.queue.isReady && rig.ingress.isConnected }
             }
         }
     }

@@ -147,9 +147,9 @@ struct LiveTests {
             )
             #expect(
                 try await rows("max_attempts", "at_most_once", "place") == [
-                    [nil, nil, place[0]], [nil, nil, place[1]], [nil, nil, place[2]],
+                    [nil, "false", place[0]], [nil, "false", place[1]], [nil, "false", place[2]],
                     ["5", "false", "\(claims[4].place + 3)"], ["5", "false", place[4]],
-                    [nil, nil, "\(claims[4].place + 1)"], ["3", "false", "\(claims[4].place + 2)"],
+                    [nil, "false", "\(claims[4].place + 1)"], ["3", "false", "\(claims[4].place + 2)"],
                 ]
             )
             #expect(

@@ -139,6 +139,29 @@ struct OperatorTests {
         }
     }
 
+    @Test("what may be started once only, and was, is retried where that is said; what was not, in any case")
+    func retryOnce() async throws {
+        try await self.withEvents { scene in
+            try await scene.psql.query("update rejoinder.live set at_most_once = true")
+            for id in [scene.running, scene.queued] {
+                try await scene.psql.query("select rejoinder.cancel('\(id)')::text")
+            }
+            let refusal = try await self.refusal(scene, "rejoinder.retry('\(scene.running)')")
+            #expect(
+                refusal.message
+                    == "event \(scene.running) was started, and may be once only: what its handler does may be done"
+            )
+            #expect(refusal.hint?.contains("again => true") == true)
+            let steering = Operator(scene.psql, actor: "kim", via: "tests")
+            #expect(try await steering.retry(scene.running, again: true) == "queued")
+            #expect(try await steering.retry(scene.queued) == "queued")
+            let said = try await scene.psql.query(
+                "select detail ->> 'again' from rejoinder.audit where action = 'retry' order by id"
+            )
+            #expect(said == [["true"], [nil]])
+        }
+    }
+
     @Test(
         "retry and limit refuse what no claim could tell a worker",
         arguments: [
@@ -174,7 +197,7 @@ struct OperatorTests {
             if action == "retry" { try await scene.psql.query("select rejoinder.cancel('\(scene.queued)')::text") }
             try await scene.psql.run(script: "begin", timeout: .seconds(5))
             try await scene.psql.query("select rejoinder.\(action)('\(scene.queued)')::text")
-            #expect(try await scene.psql.query("show synchronous_commit") == [["on"]])
+            #expect(try await scene.psql.query("show synchronous_commit") == [["local"]])
             try await scene.psql.run(script: "rollback", timeout: .seconds(5))
         }
     }

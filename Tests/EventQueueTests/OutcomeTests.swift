@@ -136,8 +136,9 @@ struct OutcomeTests {
                 let events = (0..<20).map { NewEvent.sample(text: "\($0)") }
                 #expect(await rig.outcomes(of: events).map(\.text) == events.map(\.text))
                 let registration = try #require(rig.ingress.session.registration)
+                let owner = try await rig.database.connect()
                 for payload in ["", "done", "nonsense", "done\u{1E}x", "done\u{1E}\(EventID()) 1 5 {}", "cancel x"] {
-                    try await rig.database.query("select pg_notify('rejoinder_\(registration.process)', '\(payload)')")
+                    try await owner.notify(registration.process, payload)
                 }
                 #expect(await rig.outcome().text == "\"hello\"")
             }

@@ -554,45 +554,132 @@ struct RecoveryTests {
         }
     }
 
+    /// A server whose commits wait for a standby that there is not.
+    private struct MissingStandby {
+        let administrator: PostgresConnection
+        private let probe: Task<Void, any Error>
+
+        init(_ database: TestDatabase) async throws {
+            self.administrator = try await database.connect()
+            try await self.administrator.query("create table probe ()")
+            let prober = try await database.connect()
+            try await prober.run(script: "set application_name = 'prober'", timeout: .seconds(5))
+            // Commits wait once the checkpointer has heard of it, too.
+            self.probe = Task {
+                while !Task.isCancelled { try await prober.query("insert into probe default values") }
+            }
+            try await self.wait(for: "missing")
+            try await eventually("commits wait for the standby") { try await self.isWaiting("prober") }
+        }
+
+        private func wait(for standby: String) async throws {
+            try await self.administrator.query("alter system set synchronous_standby_names = '\(standby)'")
+            try await self.administrator.query("select pg_reload_conf()::text")
+            try await eventually("the setting is there") {
+                try await self.administrator.query("show synchronous_standby_names") == [[standby]]
+            }
+        }
+
+        func isWaiting(_ application: String) async throws -> Bool {
+            try await !self.administrator.query(
+                """
+                select 1 from pg_stat_activity where wait_event = 'SyncRep' and application_name = '\(application)'
+                """
+            ).isEmpty
+        }
+
+        func end() async throws {
+            self.probe.cancel()
+            try await self.wait(for: "")
+        }
+    }
+
     @Test("while a standby is missing, the end of what may run once waits for it, and keeps nobody from notifying")
     func missingStandby() async throws {
         try await TestCluster.withCluster { _, database in
-            let lane = LaneOptions.sample(atMostOnce: true)
-            let scene = try await Scene(database, lane)
+            let scene = try await Scene(database, .sample(atMostOnce: true))
             let told = try await scene.worker.connection.notifications(of: scene.worker.process)
-            let administrator = try await database.connect()
-            func wait(for standby: String) async throws {
-                try await administrator.query("alter system set synchronous_standby_names = '\(standby)'")
-                try await administrator.query("select pg_reload_conf()::text")
-                try await eventually("the setting is there") {
-                    try await administrator.query("show synchronous_standby_names") == [[standby]]
-                }
-            }
-            func waiting(_ application: String) async throws -> Bool {
-                try await !administrator.query(
-                    """
-                    select 1 from pg_stat_activity where wait_event = 'SyncRep' and application_name = '\(application)'
-                    """
-                ).isEmpty
-            }
-            try await administrator.query("create table probe ()")
-            try await wait(for: "missing")
-            // Commits wait once the checkpointer has heard of it, too.
-            let prober = try await database.connect()
-            try await prober.run(script: "set application_name = 'prober'", timeout: .seconds(5))
-            let probe = Task {
-                while !Task.isCancelled { try await prober.query("insert into probe default values") }
-            }
-            try await eventually("commits wait for the standby") { try await waiting("prober") }
+            let standby = try await MissingStandby(database)
             try await scene.ingress.connection.run(script: "set application_name = 'ingress'", timeout: .seconds(5))
             async let abandoned = scene.ingress.connection.abandon([(scene.claim.id, .hungUp)])
-            try await eventually("it waits for the standby") { try await waiting("ingress") }
-            try await scene.recoverer.query("select pg_notify('rejoinder_\(scene.ingress.process)', 'anything')::text")
+            try await eventually("it waits for the standby") { try await standby.isWaiting("ingress") }
+            try await scene.recoverer.notify(scene.ingress.process, "anything")
             #expect(try await scene.told.next() == "anything")
-            probe.cancel()
-            try await wait(for: "")
+            try await standby.end()
             #expect(try await abandoned == [scene.claim.id])
             #expect(try await told.next() == "cancel \(scene.claim.id)")
+        }
+    }
+
+    @Test("while a standby is missing, operators act, processes start, and partitions come and go all the same")
+    func withoutStandby() async throws {
+        try await TestCluster.withCluster { _, database in
+            let scene = try await Scene(database, .sample())
+            let ingress = scene.ingress
+            let queued = try await ingress.connection.enqueue([.sample(), .sample()], ingress: ingress.process)
+            let tomorrow = try #require(
+                try await database.query(
+                    "select to_char((now() + interval '1 day') at time zone 'UTC', 'YYYYMMDD')"
+                )[0][0]
+            )
+            try await database.query("drop table rejoinder.outcome_\(tomorrow)")
+            let standby = try await MissingStandby(database)
+            for call in [
+                "cancel('\(queued[0])')", "retry('\(queued[0])')", "answer_by_hand('\(queued[1])', 'text')",
+                "pause('node')", "resume('node')", "limit('node', 5, null)", "drain(\(scene.worker.process))",
+                "register('worker', 'w', 'h', 1, 'v')", "set_retention('3 days')", "tidy()", "drop_expired()",
+            ] {
+                // Where it waited, the connection would be given up.
+                try await scene.recoverer.query("select (rejoinder.\(call))::text")
+            }
+            #expect(try await !database.query("select to_regclass('rejoinder.outcome_\(tomorrow)')::text").isEmpty)
+            try await standby.end()
+        }
+    }
+
+    @Test("what may run once only as soon as its claim has committed is ended for good")
+    func claimedMeanwhile() async throws {
+        try await TestCluster.withDatabase { database in
+            let ingress = try await database.connect()
+            let worker = try await database.connect()
+            let id = try await ingress.enqueue([.sample()], ingress: 1)[0]
+            try await worker.run(script: "begin", timeout: .seconds(5))
+            #expect(try await worker.claim(7, .sample(atMostOnce: true)).map(\.id) == [id])
+            async let ended = ingress.query(
+                "select must_last::text, workers::text from rejoinder.abandon('{\(id)}', '{cancelled}', '{hung_up}')"
+            )
+            try await eventually("it waits for the claim") {
+                try await !database.query(
+                    "select 1 from pg_locks where not granted and locktype = 'transactionid'"
+                ).isEmpty
+            }
+            try await worker.run(script: "commit", timeout: .seconds(5))
+            #expect(try await ended == [["true", "{7}"]])
+        }
+    }
+
+    @Test("what a lost worker held, and an operator had locked just then, is given to others afterwards")
+    func lockedWhileLost() async throws {
+        try await self.withWorker { scene in
+            let psql = try await scene.database.connect()
+            try await psql.run(script: "begin", timeout: .seconds(5))
+            try await psql.query("select rejoinder.cancel('\(scene.claim.id)')::text")
+            await scene.worker.connection.close()
+            try await scene.recoverUntilMissing(scene.worker.process)
+            #expect(try await scene.recover(scene.worker.process, missing: 10) == [0, 0, 0])
+            #expect(try await scene.process(scene.worker.process)[1] == "true")
+            try await psql.run(script: "rollback", timeout: .seconds(5))
+            #expect(try await scene.recover() == [0, 0, 0])
+            #expect(try await scene.event() == ["running", "1", nil])
+            try await scene.recoverer.query(
+                "update rejoinder.process set stopped_at = stopped_at - interval '6 seconds'"
+            )
+            // What it claims after that, since it is alive after all, is its own.
+            try await scene.recoverer.query("update rejoinder.live set claimed_at = clock_timestamp()")
+            #expect(try await scene.recover() == [0, 0, 0])
+            try await scene.recoverer.query("update rejoinder.live set claimed_at = claimed_at - interval '7 seconds'")
+            #expect(try await scene.recover() == [1, 0, 0])
+            #expect(try await scene.event() == ["queued", "1", "worker_lost"])
         }
     }
 

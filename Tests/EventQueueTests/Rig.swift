@@ -136,7 +136,7 @@ struct Rig: Sendable {
             teller: teller
         )
         let task = Task { try await ingress.run() }
-        try await eventually("the ingress is ready") { ingress.isReady }
+        try await eventually("the ingress is ready") { ingress.isConnected }
         try await body(Rig(database: database, ingress: ingress, recorder: recorder))
         #expect(ingress.waiting == 0)
         #expect(ingress.state.withLock { $0.table.bytes } == 0)

@@ -45,7 +45,7 @@ struct SettleTests {
 
         /// All that an ingress has been told by now.
         func payloads(_ ingress: Int = 0) async throws -> [String] {
-            try await self.connection.query("select pg_notify('rejoinder_\(self.ingresses[ingress])', 'end')")
+            try await self.connection.notify(self.ingresses[ingress], "end")
             var payloads: [String] = []
             while true {
                 let payload = try await self.told[ingress].next()

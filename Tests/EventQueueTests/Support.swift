@@ -235,10 +235,20 @@ extension PostgresConnection {
         for node in nodes { try self.query("insert into rejoinder.node (name) values ('\(node)')") }
     }
 
-    /// Listens on the channel of a process.
-    func notifications(of process: Int32) throws(PostgresError) -> Mailbox<String> {
+    /// Notifies a process, which the owner alone can.
+    func notify(_ process: Int32, _ payload: String) throws {
+        try self.query("select pg_notify(rejoinder.channel(\(process)), '\(payload)')::text")
+    }
+
+    /// Listens on the channel of a process, which the owner alone knows besides.
+    func notifications(of process: Int32) throws -> Mailbox<String> {
+        let channel = try self.query("select rejoinder.channel(\(process))")[0][0]
+        return try self.notifications(at: try #require(channel))
+    }
+
+    func notifications(at channel: String) throws(PostgresError) -> Mailbox<String> {
         let mailbox = Mailbox<String>()
-        try self.run(script: "listen rejoinder_\(process)", timeout: .seconds(5))
+        try self.execute(PostgresCall(Statements.listen, .of { $0.append(channel) }))
         self.watch(onNotification: { mailbox.send($0.payload) }, onClose: { _ in })
         return mailbox
     }

@@ -230,6 +230,35 @@ struct WorkerTableTests {
         #expect(table.nextTrip().releases.isEmpty)
     }
 
+    @Test("places that were given back on another connection may be given out again")
+    func grantAfterCrash() {
+        var table = self.table(slots: 2)
+        table.gaveBack(places: [1])
+        table.connectionLost()
+        table.granted(Claim.sample(place: 1))
+        #expect(table.takeGranted().map(\.place) == [1])
+    }
+
+    @Test("what was started, and may be once only, fails where the database has forgotten its end; all else goes back")
+    func startedOnce() {
+        let lanes = [true, false].map { LaneOptions(nodes: ["node"], slots: 10, maxAttempts: 3, atMostOnce: $0) }
+        var table = WorkerTable(lanes: lanes)
+        let claims = [1, 2, 3].map { Claim.sample(place: $0) }
+        table.claimed([claims[0]], lane: 0)
+        table.claimed([claims[1]], lane: 1)
+        for claim in claims[..<2] { table.finished(claim, nil) }
+        #expect(table.isIdle)
+        let another = (id: EventID(), place: Int64(1))
+        let unstarted = table.unstarted(claims.map { ($0.id, $0.place) } + [another])
+        #expect(unstarted.map(\.place) == [2, 3, 1])
+        let outcomes = table.nextTrip().outcomes
+        #expect(outcomes.map(\.claim.id) == [claims[0].id])
+        guard case .failed(code: "worker_lost", error: _) = outcomes[0].outcome else {
+            Issue.record("\(outcomes[0].outcome)")
+            return
+        }
+    }
+
     @Test("a worker that drains gives back what is claimed for it meanwhile")
     func grantWhileDraining() {
         var table = self.table(slots: 2)

@@ -18,9 +18,14 @@ struct RetryCommand: AsyncParsableCommand {
     @Option(help: "How much time it gets, such as 30s or 2m.", transform: EventsCommand.duration)
     var timeLeft: Duration = .seconds(30)
 
+    @Flag(help: "Also where it was started, and its handler runs at most once: you know that nothing was done.")
+    var again = false
+
     @OptionGroup var options: OperatorOptions
 
     func run() async throws {
-        try await self.options.change("retry", "\(self.id)") { try await $0.retry(self.id, timeLeft: self.timeLeft) }
+        try await self.options.change("retry", "\(self.id)") {
+            try await $0.retry(self.id, timeLeft: self.timeLeft, again: self.again)
+        }
     }
 }

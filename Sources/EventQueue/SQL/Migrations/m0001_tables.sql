@@ -46,6 +46,13 @@ create table rejoinder.process (
     stopped_at    timestamptz
 ) with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 200);
 
+-- Where each process listens, from its first registration on. Apart from what heartbeats change: beside a transaction that stays
+-- open each look would step over all of them.
+create table rejoinder.listener (
+    process integer primary key references rejoinder.process (id) on delete cascade,
+    channel text    not null
+);
+
 -- When a process was last heard of, and when one was again after a time in which none could be; and a place below which no
 -- event was live 3 s before, but for one that was committed late.
 create table rejoinder.watch (
@@ -181,6 +188,9 @@ comment on column rejoinder.live.code is 'Why the last attempt failed, in a word
 
 create index live_queue on rejoinder.live (node, place);
 
+-- Else a publication of all tables would have every claim refused: it has no primary key.
+alter table rejoinder.live replica identity using index live_has_an_event_once;
+
 -- How events ended. Partitioned as "received" is.
 create table rejoinder.outcome (
     id           uuid            not null primary key,
@@ -195,6 +205,7 @@ create table rejoinder.outcome (
     finished_at  timestamptz     not null,
     handler_ms   real,
     node         text            not null,
+    at_most_once boolean         not null default false,
     code         text,
     error        text,
     answer       json,
@@ -230,7 +241,7 @@ select r.id,
        coalesce(o.state, case when l.worker is null then 'queued' else 'running' end::rejoinder.state) as state,
        coalesce(l.attempt, o.attempt) as attempt,
        l.max_attempts,
-       l.at_most_once,
+       coalesce(l.at_most_once, o.at_most_once) as at_most_once,
        r.ingress,
        coalesce(l.worker, o.worker) as worker,
        r.received_at,

@@ -1,9 +1,12 @@
 -- Processes, and how one wakes another. Every transition is one function; Swift, psql and any other language are its
 -- clients. Rules that hold throughout this schema:
 -- * No transaction that notifies waits for the disk: NOTIFY holds a cluster-wide lock until its commit has flushed.
---   So functions that notify commit asynchronously, except for an operator's, which are rare.
+--   So functions that notify commit asynchronously, except for an operator's, which are rare: those wait for this server's disk,
+--   and for no standby, which may be missing ('local').
 -- * Only store() must be durable, the claim and the end of an at-most-once event, and a process's first registration. What
 --   another commit may lose in a crash of the database, the ingress enqueues again.
+-- * What runs as its caller, with his search_path, names pg_catalog where his own schemas could have a function or an operator that
+--   fits better: for arguments of any type, or of two types.
 -- * No function in language sql that isn't inlined: PostgreSQL before 18 parses and plans it anew at each call.
 -- * The plans of the hot functions never depend on statistics: the table grows faster than it is analysed. So rows of "live"
 --   are joined by "= any (array[id])" and "is not distinct from", which leave the planner no way but to look up each id: with
@@ -14,7 +17,7 @@
 create function rejoinder.id_at(instant timestamptz) returns uuid
 language plpgsql immutable strict parallel safe as $$
 begin
-    return (lpad(to_hex((extract(epoch from instant) * 1000)::bigint), 12, '0') || '70008000000000000000')::uuid;
+    return (lpad(to_hex((extract(epoch from instant)::numeric * 1000::numeric)::bigint), 12, '0') || '70008000000000000000')::uuid;
 end $$;
 
 -- The class of an advisory lock. Its second key is a process ("alive"), a lane ("eager", "idle"), or 0 for recovery and 1 for
@@ -28,11 +31,23 @@ select case name
     when 'maintenance' then 1382678532
 end $$;
 
--- Where a process listens. (Written so that it is inlined: with the operator for text and anything, which is stable, it
--- could not be immutable and inlined.)
+-- Where a process listens: a name that nobody can guess, since PostgreSQL has no privilege for LISTEN and NOTIFY, and what is
+-- notified holds payloads and answers. So it is nobody's to call but for the functions that notify. Where the process is not
+-- known any more it is where nobody listens.
 create function rejoinder.channel(process integer) returns text
-language sql immutable parallel safe as $$
-select 'rejoinder_' || process::text $$;
+language plpgsql as $$
+begin
+    return coalesce(
+        (select l.channel from rejoinder.listener as l where l.process = channel.process), 'rejoinder_' || gen_random_uuid()
+    );
+end $$;
+
+-- Listens to what register() has told. As a function, since a statement's text can be read by whoever monitors the server.
+create function rejoinder.listen(channel text) returns void
+language plpgsql as $$
+begin
+    execute format('listen %I', channel);
+end $$;
 
 -- How this transaction commits. A session's own stronger setting (remote_apply) is left alone.
 create function rejoinder.commit_durably(durably boolean) returns void
@@ -216,23 +231,6 @@ begin
     perform set_config(setting, attention, false);
 end $$;
 
--- The server's processes whose logins may do what is notified: anybody may notify, but not as somebody else.
-create function rejoinder.senders() returns integer[]
-language plpgsql as $$
-begin
-    return array(
-        select a.pid
-          from pg_stat_activity as a
-         where a.datname = current_database()
-           and exists (
-                select from pg_roles as r
-                 where (r.rolname in ('rejoinder_ingress', 'rejoinder_worker', 'rejoinder_operator')
-                        or r.oid = (select n.nspowner from pg_namespace as n where n.nspname = 'rejoinder'))
-                   and pg_has_role(a.usesysid, r.oid, 'member')
-           )
-    );
-end $$;
-
 -- Whether a lane of another process is eager for the same nodes.
 create function rejoinder.is_covered(lane integer) returns boolean
 language plpgsql as $$
@@ -313,6 +311,7 @@ language plpgsql as $$
 declare
     first constant integer := ingresses[1];
     told record;
+    channel text;
     nothing text;
 begin
     -- Mostly they are for one, and short.
@@ -326,10 +325,11 @@ begin
          where u.ingress is not null
          group by u.ingress
     loop
+        channel := rejoinder.channel(told.ingress);
         if told.bytes <= 7900 then
-            perform pg_notify(rejoinder.channel(told.ingress), 'done' || array_to_string(told.records, ''));
+            perform pg_notify(channel, 'done' || array_to_string(told.records, ''));
         else
-            perform pg_notify(rejoinder.channel(told.ingress), 'done' || string_agg(part.record, ''))
+            perform pg_notify(channel, 'done' || string_agg(part.record, ''))
                from (
                     select u.record, (sum(octet_length(u.record)) over (rows unbounded preceding) - 1) / 4000 as number
                       from unnest(told.records) as u (record)
@@ -377,13 +377,16 @@ end $$;
 -- Registers a process on the session that stands for it: holds its "alive" lock for as long as the session lasts.
 -- "lanes" is [{"nodes": [..] | null, "excluding": [..] | null, "slots": n, "max_attempts": n, "takes_grants": b}, ..]; their
 -- ids come back in that order.
+-- "channel" is where the process is to listen().
 -- With the id of an earlier registration the process takes that up again, after a lost connection; also where that is lost, after
 -- a failover to a standby that was behind: what it has claimed meanwhile is claimed under this id. Only where the id has been
--- given to another since, which "instance" tells, it gets a new one. Behind a transaction pooler there is no such session: then
--- it takes no lock, which would stay with whoever has the connection next.
+-- given to another since, which "instance" tells, it gets a new one: a random number that no other process knows, since
+-- whoever has both is told the channel. Without one it is a new process each time. Behind a transaction pooler there is no such
+-- session: then it takes no lock, which would stay with whoever has the connection next.
 create function rejoinder.register(
     role text, name text, host text, pid integer, version text, lanes jsonb default '[]', process integer default null,
-    has_session boolean default true, instance bigint default null, out registered integer, out lane_ids integer[]
+    has_session boolean default true, instance bigint default null, out registered integer, out lane_ids integer[],
+    out channel text
 )
 language plpgsql as $$
 #variable_conflict use_column
@@ -394,11 +397,11 @@ declare
 begin
     update rejoinder.process as p
        set heartbeat_at = clock_timestamp(), missing_since = null, stopped_at = null, has_session = register.has_session
-     where p.id = register.process and p.role = register.role and p.instance is not distinct from register.instance
+     where p.id = register.process and p.role = register.role and p.instance = register.instance
     returning p.id into registered;
-    -- A crash must not have a new id given to another. One that is there is on the disk already; and while a standby is missing
-    -- that commits wait for, nobody's row may be locked for so long.
-    perform rejoinder.commit_durably(registered is null);
+    -- A crash must not have a new id given to another. One that is there is on the disk already. A standby is waited for in
+    -- neither case: while one is missing, nobody's row may be locked for so long, and a process must be able to start.
+    perform set_config('synchronous_commit', case when registered is null then 'local' else 'off' end, true);
     if registered is null and process is not null then
         insert into rejoinder.process (id, role, name, host, pid, instance, version, has_session, slots)
         overriding system value
@@ -417,6 +420,10 @@ begin
     update rejoinder.process as p
        set holds_lock = register.has_session and pg_try_advisory_lock(rejoinder.lock_class('alive'), registered)
      where p.id = registered;
+    insert into rejoinder.listener as l (process, channel)
+    values (registered, 'rejoinder_' || registered || '_' || replace(gen_random_uuid()::text, '-', ''))
+        on conflict (process) do nothing;
+    channel := (select l.channel from rejoinder.listener as l where l.process = registered);
 
     delete from rejoinder.lane as l where l.process = registered;
     lane_ids := '{}';

@@ -29,10 +29,12 @@ set enable_mergejoin = off
 set plan_cache_mode = force_generic_plan
 as $$
 #variable_conflict use_column
+declare
+    channel constant text := rejoinder.channel(lane.process);
 begin
     return count(
                pg_notify(
-                   rejoinder.channel(lane.process),
+                   channel,
                    rejoinder.grant_of(lane.id, l.id, l.place, l.deadline - l.enqueued_at, l.endpoint, l.node, u.trace, u.payload)
                )
            )
@@ -46,8 +48,13 @@ end $$;
 create function rejoinder.make_known(nodes text[]) returns void
 language plpgsql as $$
 begin
-    -- In one order, else two ingresses could lock each other out.
-    insert into rejoinder.node as known (name) select distinct n from unnest(nodes) as n order by n
+    -- In one order, else two ingresses could lock each other out; and only those that are not known, since "do update" locks
+    -- what it then leaves as it is.
+    insert into rejoinder.node as known (name)
+    select distinct n
+      from unnest(nodes) as n
+     where not exists (select from rejoinder.node as k where k.name = n and k.retired_at is null)
+     order by n
         on conflict (name) do update set retired_at = null, last_seen_at = clock_timestamp() where known.retired_at is not null;
 end $$;
 
@@ -110,7 +117,7 @@ declare
     lane rejoinder.lane;
     nothing text;
 begin
-    if cardinality(ids) <= 16 then
+    if pg_catalog.cardinality(ids) <= 16 then
         lane := rejoinder.idle_lane(nodes, time_left, endpoints, payloads);
         if lane.id is not null then
             nothing := rejoinder.enqueue(ingress, ids, endpoints, nodes, time_left, payloads, ago, traces, lane);
@@ -369,17 +376,17 @@ begin
                    unnest(codes) as code, unnest(errors) as error, unnest(ago) as ago, unnest(ran) as ran
          ) as o
          where l.id = any (array[o.id]) and l.place is not distinct from o.place and l.worker = store.worker
-        returning l.id, l.place, o.outcome, l.attempt, l.ingress, l.enqueued_at, l.claimed_at, l.node, o.code, o.error, o.answer,
+        returning l.id, l.place, o.outcome, l.attempt, l.ingress, l.enqueued_at, l.claimed_at, l.node, l.at_most_once, o.code, o.error, o.answer,
                   o.ago, o.ran, o.outcome = 'retry' and l.attempt < l.max_attempts and l.ingress = any (lost) as is_orphan
     ), stored as (
         insert into rejoinder.outcome (
-            id, place, state, attempt, ingress, worker, enqueued_at, claimed_at, handled_at, finished_at, handler_ms, node, code,
-            error, answer
+            id, place, state, attempt, ingress, worker, enqueued_at, claimed_at, handled_at, finished_at, handler_ms, node,
+            at_most_once, code, error, answer
         )
         select e.id, e.place,
                case when e.is_orphan then 'cancelled' when e.outcome = 'retry' then 'failed' else e.outcome end::rejoinder.state,
                e.attempt, e.ingress, store.worker, e.enqueued_at, e.claimed_at, finished - e.ago * interval '1 microsecond',
-               finished, e.ran / 1000.0::real, e.node, case when e.is_orphan then 'ingress_lost' else e.code end, e.error, e.answer
+               finished, e.ran / 1000.0::real, e.node, e.at_most_once, case when e.is_orphan then 'ingress_lost' else e.code end, e.error, e.answer
           from ended as e
         returning outcome.id, outcome.state, outcome.ingress, outcome.node,
                   rejoinder.record(
@@ -430,12 +437,12 @@ begin
     states := stored.states;
     answered := clock_timestamp();
     commit;
-    waited := 100 * date_part('epoch', clock_timestamp() - answered)
-        / greatest(date_part('epoch', clock_timestamp() - started), 0.000001);
+    waited := 100::double precision * date_part('epoch', clock_timestamp() - answered)
+        / greatest(date_part('epoch', clock_timestamp() - started), 0.000001::double precision);
     nothing := set_config('synchronous_commit', 'off', true);
     nothing := rejoinder.tell(stored.ingresses, stored.records);
     if stored.limited is not null then
-        nothing := rejoinder.wake(array(select distinct n from unnest(stored.limited) as n));
+        nothing := rejoinder.wake(array(select distinct n from pg_catalog.unnest(stored.limited) as n));
     end if;
 end $$;
 
@@ -565,14 +572,14 @@ begin
         delete from rejoinder.live as l
          using unnest(ids, states, codes, errors) as o (id, state, code, error)
          where l.id = any (array[o.id])
-        returning l.id, l.place, o.state, l.attempt, l.ingress, l.worker, l.enqueued_at, l.claimed_at, l.node, o.code,
+        returning l.id, l.place, o.state, l.attempt, l.ingress, l.worker, l.enqueued_at, l.claimed_at, l.node, l.at_most_once, o.code,
                   coalesce(o.error, l.error) as error
     )
     insert into rejoinder.outcome (
-        id, place, state, attempt, ingress, worker, enqueued_at, claimed_at, finished_at, node, code, error
+        id, place, state, attempt, ingress, worker, enqueued_at, claimed_at, finished_at, node, at_most_once, code, error
     )
     select e.id, e.place, e.state, e.attempt, e.ingress, e.worker, e.enqueued_at, e.claimed_at, clock_timestamp(), e.node,
-           e.code, e.error
+           e.at_most_once, e.code, e.error
       from ended as e
     returning outcome.id, outcome.ingress, outcome.worker;
 end $$;
@@ -593,9 +600,11 @@ set plan_cache_mode = force_generic_plan
 as $$
 #variable_conflict use_column
 begin
-    must_last := exists (
-        select from rejoinder.live as l where l.id = any (ids) and l.at_most_once and l.worker is not null
-    );
+    -- Under their locks: one that is being claimed may run once only as soon as that has committed.
+    select coalesce(bool_or(l.at_most_once and l.worker is not null), false) into must_last
+      from (
+            select e.at_most_once, e.worker from rejoinder.live as e where e.id = any (ids) order by e.id for update
+      ) as l;
     perform rejoinder.commit_durably(must_last);
     select coalesce(array_agg(f.id), '{}'), coalesce(array_agg(f.worker), '{}')
       into abandoned, workers

@@ -9,9 +9,9 @@ begin
 end $$;
 
 -- Takes the running events of processes that are gone. Those that may run again are queued again at the end, or fail
--- where no attempt is left, or are cancelled where their ingress is lost too; with "final" also those that may not run again.
--- Reads the whole of "live".
-create function rejoinder.give_up(workers integer[], final boolean) returns integer
+-- where no attempt is left, or are cancelled where their ingress is lost too; with "final" also those that may not run again; with
+-- "claimed_by" none that was claimed later. Reads the whole of "live".
+create function rejoinder.give_up(workers integer[], final boolean, claimed_by timestamptz default null) returns integer
 language plpgsql
 set jit = off
 as $$
@@ -41,7 +41,7 @@ begin
                        select from rejoinder.process as p where p.id = l.ingress and p.stopped_at is not null
                    ) as is_orphan
               from rejoinder.live as l
-             where l.worker = any (workers) and (final or not l.at_most_once)
+             where l.worker = any (workers) and (final or not l.at_most_once) and (l.claimed_at > claimed_by) is not true
                for update skip locked
       ) as held;
     if queued <> '{}' then
@@ -161,6 +161,17 @@ begin
             cancelled := cancelled + cardinality(gone);
         end if;
     end loop;
+
+    -- What was locked then, by an operator's transaction, which ends within 5 s, or was claimed by a statement that was still under
+    -- way. (One that is alive after all claims more until it hears of it, which is its own.)
+    for suspect in
+        select p.*
+          from rejoinder.process as p
+         where p.role = 'worker' and p.stopped_at between started - interval '9 seconds' and started - interval '5.5 seconds'
+         order by p.id
+    loop
+        requeued := requeued + rejoinder.give_up(array[suspect.id], true, suspect.stopped_at);
+    end loop;
 end $$;
 
 -- Marks expired what can't be answered in time any more, what a limit holds back for too long, and what a live worker has not
@@ -272,22 +283,64 @@ declare
     made integer := 0;
     kept_since constant timestamptz := clock_timestamp() - (select retention from rejoinder.setting);
     lately constant uuid := rejoinder.id_at(clock_timestamp() - interval '2 minutes');
+    soon constant uuid := rejoinder.id_at(clock_timestamp() + interval '2 minutes'); -- an ingress's clock may be ahead of that
     today constant timestamptz := date_trunc('day', clock_timestamp(), 'UTC');
     parent text;
     day timestamptz;
     partition text;
 begin
+    -- What a crash takes back is done again. And while a standby is missing that commits wait for, nobody may wait for the locks
+    -- that this holds.
+    perform rejoinder.commit_durably(false);
     -- Somebody else does it in this very moment, and keeps locks until the end.
     if not pg_try_advisory_xact_lock(rejoinder.lock_class('maintenance'), 1) then
         return made;
     end if;
+    delete from rejoinder.reply_default as r where r.id < rejoinder.id_at(kept_since);
+    delete from rejoinder.process as p where p.stopped_at < kept_since;
+    delete from rejoinder.incident as i where i.minute < kept_since;
+    delete from rejoinder.audit as a where a.at < clock_timestamp() - interval '90 days';
+
+    update rejoinder.node as n
+       -- Where none was answered, fewer are kept from starting each time: a node that takes longer than is left now would else
+       -- never start one again, and nothing be learnt.
+       set takes = coalesce(recent.takes, n.takes / 2), last_seen_at = clock_timestamp()
+      from (
+            select o.node,
+                   percentile_disc(0.5) within group (order by o.finished_at - o.claimed_at)
+                       filter (where o.state = 'answered' and o.claimed_at is not null) as takes
+              from (
+                    -- The latest are enough: so many that it takes no longer where there are more.
+                    select latest.node, latest.state, latest.claimed_at, latest.finished_at
+                      from rejoinder.outcome as latest
+                     where latest.id >= lately and latest.id < soon
+                     order by latest.id desc
+                     limit 20000
+              ) as o
+             group by o.node
+      ) as recent
+     where recent.node = n.name
+       and (n.takes <> coalesce(recent.takes, n.takes / 2) or n.last_seen_at < clock_timestamp() - interval '1 hour');
+
+    -- A node's name is a stranger's text: one that nobody calls any more goes. First it is retired, so that enqueue() takes it
+    -- for a new one; a minute later whatever had found it known has committed, and is seen here.
+    delete from rejoinder.node as n
+     where n.retired_at < clock_timestamp() - interval '1 minute'
+       and n.paused_at is null
+       and not n.is_limited
+       and not exists (select from rejoinder.live as l where l.node = n.name);
+    update rejoinder.node as n
+       set retired_at = clock_timestamp()
+     where n.retired_at is null and n.last_seen_at < kept_since and n.paused_at is null and not n.is_limited;
+
+    -- Last, since what is attached has the default partitions locked until the end.
     <<parents>>
     foreach parent in array array['received', 'outcome', 'reply'] loop
         for day in select generate_series(today, today + interval '2 days', interval '1 day') loop
             partition := parent || '_' || to_char(day at time zone 'UTC', 'YYYYMMDD');
             continue when to_regclass('rejoinder.' || partition) is not null;
             begin
-                -- Made apart and then attached, which lets enqueue and claim go on meanwhile. Of rows that are never changed
+                -- Made apart and then attached, which lets enqueue and claim go on until then. Of rows that are never changed
                 -- autovacuum would read and write all a second time, each minute what the last one brought; against
                 -- wraparound it comes all the same. (It summarizes the index of "reply".) And what is read for the statistics is
                 -- written too, 30,000 pages at a time were it not less.
@@ -321,53 +374,21 @@ begin
             end;
         end loop;
     end loop parents;
-    delete from rejoinder.received_default as r
-     where r.id < rejoinder.id_at(kept_since) and not exists (select from rejoinder.live as l where l.id = r.id);
-    delete from rejoinder.outcome_default as o where o.id < rejoinder.id_at(kept_since);
-    delete from rejoinder.reply_default as r where r.id < rejoinder.id_at(kept_since);
-    delete from rejoinder.process as p where p.stopped_at < kept_since;
-    delete from rejoinder.incident as i where i.minute < kept_since;
-    delete from rejoinder.audit as a where a.at < clock_timestamp() - interval '90 days';
-
-    update rejoinder.node as n
-       -- Where none was answered, fewer are kept from starting each time: a node that takes longer than is left now would else
-       -- never start one again, and nothing be learnt.
-       set takes = coalesce(recent.takes, n.takes / 2), last_seen_at = clock_timestamp()
-      from (
-            select o.node,
-                   percentile_disc(0.5) within group (order by o.finished_at - o.claimed_at)
-                       filter (where o.state = 'answered' and o.claimed_at is not null) as takes
-              from (
-                    -- The latest are enough: so many that it takes no longer where there are more.
-                    select latest.node, latest.state, latest.claimed_at, latest.finished_at
-                      from rejoinder.outcome as latest
-                     where latest.id >= lately
-                     order by latest.id desc
-                     limit 20000
-              ) as o
-             group by o.node
-      ) as recent
-     where recent.node = n.name
-       and (n.takes <> coalesce(recent.takes, n.takes / 2) or n.last_seen_at < clock_timestamp() - interval '1 hour');
-
-    -- A node's name is a stranger's text: one that nobody calls any more goes. First it is retired, so that enqueue() takes it
-    -- for a new one; a minute later whatever had found it known has committed, and is seen here.
-    delete from rejoinder.node as n
-     where n.retired_at < clock_timestamp() - interval '1 minute'
-       and n.paused_at is null
-       and not n.is_limited
-       and not exists (select from rejoinder.live as l where l.node = n.name);
-    update rejoinder.node as n
-       set retired_at = clock_timestamp()
-     where n.retired_at is null and n.last_seen_at < kept_since and n.paused_at is null and not n.is_limited;
     return made;
 end $$;
 
--- Drops one partition that is older than the retention, and returns 1; or 0 where there is none, or somebody is in the way, who
--- has read of it in a transaction that is still open. To be called again while it returns 1, each time in a transaction of its
--- own: the lock of all events that it takes is held until that ends. After tidy(), by the same process.
+-- Drops one partition that is older than the retention, or empties the default ones by some thousands of events, and returns 1; or
+-- 0 where there is none, or somebody is in the way, who has read of it in a transaction that is still open. To be called again
+-- while it returns 1, each time in a transaction of its own: the lock of all events that it takes is held until that ends. After
+-- tidy(), by the same process.
 create function rejoinder.drop_expired() returns integer
 language plpgsql
+set enable_seqscan = off
+set enable_bitmapscan = off
+set enable_hashjoin = off
+set enable_mergejoin = off
+set plan_cache_mode = force_generic_plan
+set jit = off
 set timezone = 'UTC'
 set lock_timeout = '100ms' -- everybody waits behind it
 as $$
@@ -377,7 +398,30 @@ declare
     parent text;
     day timestamptz;
     partition text;
+    removed integer;
 begin
+    perform rejoinder.commit_durably(false);
+    -- By this clock, not by the ids': in the default partitions is what ingresses send whose clocks are wrong by days.
+    delete from rejoinder.received_default as r
+     using (
+        select d.id from rejoinder.received_default as d where d.id >= rejoinder.id_at('epoch') order by d.id limit 5000
+     ) as first
+     where r.id = any (array[first.id])
+       and r.received_at < kept_since
+       and not exists (select from rejoinder.live as l where l.id = r.id);
+    get diagnostics removed = row_count;
+    if removed > 0 then
+        return 1;
+    end if;
+    delete from rejoinder.outcome_default as o
+     using (
+        select d.id from rejoinder.outcome_default as d where d.id >= rejoinder.id_at('epoch') order by d.id limit 5000
+     ) as first
+     where o.id = any (array[first.id]) and o.finished_at < kept_since;
+    get diagnostics removed = row_count;
+    if removed > 0 then
+        return 1;
+    end if;
     for parent, partition, day in
         select p.relname, c.relname, to_date(right(c.relname, 8), 'YYYYMMDD')::timestamp at time zone 'UTC'
           from pg_inherits as i

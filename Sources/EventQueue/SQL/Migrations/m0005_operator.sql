@@ -13,6 +13,8 @@ begin
     if current_setting('idle_in_transaction_session_timeout')::interval not between interval '1 ms' and interval '5 s' then
         perform set_config('idle_in_transaction_session_timeout', '5s', true);
     end if;
+    -- On this server's disk: what notifies may not wait for a standby, which may be missing.
+    perform set_config('synchronous_commit', 'local', true);
     insert into rejoinder.audit (actor, via, action, target, detail)
     values (
         actor, via, note.action, note.target,
@@ -46,14 +48,15 @@ begin
     end if;
     perform rejoinder.call_off(ended.abandoned, ended.workers);
     perform rejoinder.settle(array[id]);
-    perform rejoinder.commit_durably(true);
     perform rejoinder.note('cancel', id::text, jsonb_build_object('node', event.node, 'state', event.state));
     return 'cancelled';
 end $$;
 
 -- Queues an event again that has come to an end without an answer, with a new deadline and all its attempts. Its caller
--- has had a reply long ago: this is for the sake of what the handler does.
-create function rejoinder.retry(id uuid, time_left interval default '30 seconds') returns rejoinder.state
+-- has had a reply long ago: this is for the sake of what the handler does. One that has been started, and may be once only, is
+-- started "again" by him alone who says so.
+create function rejoinder.retry(id uuid, time_left interval default '30 seconds', again boolean default false)
+returns rejoinder.state
 language plpgsql as $$
 #variable_conflict use_column
 declare
@@ -71,6 +74,10 @@ begin
     if not found then
         raise exception 'event % is %: only a failed, expired or cancelled one can be retried', id, rejoinder.state_of(id);
     end if;
+    if event.at_most_once and event.attempt > 0 and again is not true then
+        raise exception 'event % was started, and may be once only: what its handler does may be done', id
+            using hint = format('if you know that it is not: select rejoinder.retry(%L, again => true)', id);
+    end if;
     if exists (select from rejoinder.node as n where n.name = event.node and n.paused_at is not null and not n.waits) then
         raise exception 'node % is paused: resume it before you retry event %', event.node, id
             using hint = format('select rejoinder.resume(%L)', event.node);
@@ -79,9 +86,10 @@ begin
     insert into rejoinder.live (id, enqueued_at, deadline, endpoint, node)
     values (id, clock_timestamp(), clock_timestamp() + time_left, event.endpoint, event.node);
     perform rejoinder.wake(array[event.node], true);
-    perform rejoinder.commit_durably(true);
     perform rejoinder.note(
-        'retry', id::text, jsonb_build_object('node', event.node, 'state', event.state, 'time_left', time_left)
+        'retry', id::text, jsonb_strip_nulls(jsonb_build_object(
+            'node', event.node, 'state', event.state, 'time_left', time_left, 'again', nullif(again, false)
+        ))
     );
     return 'queued';
 end $$;
@@ -110,14 +118,12 @@ begin
         raise exception 'event % is already %', id, rejoinder.state_of(id);
     end if;
     insert into rejoinder.outcome (
-        id, place, state, attempt, ingress, worker, enqueued_at, claimed_at, finished_at, node, code, answer
+        id, place, state, attempt, ingress, worker, enqueued_at, claimed_at, finished_at, node, at_most_once, code, answer
     ) values (
         id, ended.place, 'answered', ended.attempt, ended.ingress, ended.worker, ended.enqueued_at, ended.claimed_at,
-        clock_timestamp(), ended.node, 'by_hand', answer
+        clock_timestamp(), ended.node, ended.at_most_once, 'by_hand', answer
     );
     perform rejoinder.settle(array[id]);
-    -- The one notification that waits for the disk: its reply must not be lost, and nothing else is in a hurry here.
-    perform rejoinder.commit_durably(true);
     perform rejoinder.call_off(array[id], array[ended.worker]);
     perform rejoinder.note(
         'answer_by_hand', id::text, jsonb_build_object('node', event.node, 'state', event.state, 'status', answer -> 'status')
@@ -235,7 +241,6 @@ begin
      where n.name = pause.node;
     perform rejoinder.tell_ingresses(node, not coalesce(pause.waits, false));
     refused := rejoinder.refuse_paused(0);
-    perform rejoinder.commit_durably(true);
     perform rejoinder.note('pause', node, jsonb_build_object('waits', coalesce(pause.waits, false), 'refused', refused));
     return 'paused';
 end $$;
@@ -252,7 +257,6 @@ begin
     perform rejoinder.tell_ingresses(node, false);
     perform rejoinder.put_back(node);
     perform rejoinder.wake(array[node], true);
-    perform rejoinder.commit_durably(true);
     perform rejoinder.note('resume', node);
     return 'resumed';
 end $$;
@@ -302,7 +306,6 @@ begin
         perform rejoinder.put_back(node);
     end if;
     perform rejoinder.wake(array[node], true);
-    perform rejoinder.commit_durably(true);
     perform rejoinder.note('limit', node, jsonb_build_object('max_running', running, 'max_per_second', per_second));
     return case when has_limit then 'limited' else 'unlimited' end;
 end $$;

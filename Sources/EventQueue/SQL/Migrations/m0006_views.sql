@@ -54,7 +54,7 @@ comment on column rejoinder.event.place is 'Its last place in the queue; with th
 comment on column rejoinder.event.state is 'queued, running, answered, failed, expired or cancelled.';
 comment on column rejoinder.event.attempt is 'How often it has been claimed.';
 comment on column rejoinder.event.max_attempts is 'How often it may be; null when it has come to its end.';
-comment on column rejoinder.event.at_most_once is 'Whether it may be started once only; null when it has come to its end.';
+comment on column rejoinder.event.at_most_once is 'Whether it may be started once only, as far as it has been started.';
 comment on column rejoinder.event.ingress is 'The process that received it.';
 comment on column rejoinder.event.worker is 'The process that runs it, or ran its last attempt.';
 comment on column rejoinder.event.received_at is 'When its ingress had its request''s head.';
@@ -478,7 +478,6 @@ comment on function rejoinder.abandon is 'Ends events that nobody waits for any 
 comment on procedure rejoinder.abandon_and_tell is 'abandon(), and when that is as safe as it must be call_off().';
 comment on function rejoinder.call_off is 'Tells workers to cancel the handlers of these events.';
 comment on function rejoinder.recover is 'Finds dead processes, requeues or fails their events, expires what is too late.';
-comment on function rejoinder.senders is 'The server''s processes whose notifications are taken at their word.';
 comment on function rejoinder.tidy is 'Makes partitions ahead, refreshes node.takes; returns how many it has made.';
 comment on function rejoinder.drop_expired is 'Drops one partition older than the retention; 0 when there is none, or it is in use.';
 comment on function rejoinder.cancel is 'For an operator: ends a queued or running event; its caller gets a bot break.';
@@ -490,6 +489,7 @@ comment on function rejoinder.limit is 'For an operator: how many events of a no
 comment on function rejoinder.set_retention is 'For an operator: how long finished events are kept, payload included; dropped by whole days of UTC.';
 comment on function rejoinder.drain is 'For an operator: lets a worker finish what it has, and exit.';
 comment on function rejoinder.register is 'Registers a process on the session that stands for it.';
+comment on function rejoinder.listen is 'Listens to what register() has told.';
 comment on function rejoinder.deregister is 'Takes a process off in order.';
 comment on function rejoinder.is_spare is 'Whether enough other idle lanes listen for a process''s to be spared that.';
 comment on function rejoinder.heartbeat is 'Once a second by every process.';

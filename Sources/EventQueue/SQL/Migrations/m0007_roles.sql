@@ -15,12 +15,12 @@ declare
     may_call constant jsonb := '{
         "rejoinder_ingress": [
             "enqueue_and_wake", "enqueue", "idle_lane", "wake", "results", "revive", "abandon_and_tell", "abandon", "call_off",
-            "replied", "unserved", "life", "register", "heartbeat", "deregister", "note_incidents", "recover", "tidy", "drop_expired", "channel", "senders",
+            "replied", "unserved", "life", "register", "heartbeat", "deregister", "note_incidents", "recover", "tidy", "drop_expired", "listen",
             "vitals", "definitions", "glance", "minutes", "sight"
         ],
         "rejoinder_worker": [
             "claim", "attend", "is_covered", "pass_on", "answer_and_settle", "store", "answer", "tell", "settle", "wake",
-            "held", "release", "register", "heartbeat", "deregister", "note_incidents", "recover", "tidy", "drop_expired", "channel", "senders",
+            "held", "release", "register", "heartbeat", "deregister", "note_incidents", "recover", "tidy", "drop_expired", "listen",
             "definitions"
         ],
         "rejoinder_operator": [

@@ -1,0 +1,2 @@
+-- $1 channel, as registered
+select rejoinder.listen($1)

@@ -1,1 +1,0 @@
-select rejoinder.senders()
