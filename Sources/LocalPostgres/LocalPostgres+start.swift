@@ -85,7 +85,9 @@ extension LocalPostgres {
         try ClusterFolder.rename(folder.log, to: folder.previousLog)
         let options = serverOptions(at: endpoint).map(Self.shellQuoted).joined(separator: " ")
         let arguments = ["start", "-w", "-s", "-D", folder.data, "-l", folder.log, "-o", options]
-        let outcome = try await Command(programs.control, arguments, as: user, detached: true, holding: lock).run()
+        let command = Command(programs.control, arguments, as: user, detached: true, holding: lock)
+        // Killed half-way, it would leave a server that nobody knows yet.
+        let outcome = try await uncancelled { () async throws(LocalPostgresError) in try await command.run() }
         if outcome.succeeded { return }
         let logTail = folder.logTail()
         if isRunning { try await stop(.immediate) }

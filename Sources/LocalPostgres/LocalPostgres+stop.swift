@@ -50,16 +50,16 @@ extension LocalPostgres {
     }
 
     /// Runs `body` in a task of its own, since cancelling the caller's would kill the program that stops the server.
-    private func uncancelled(
-        _ body: @escaping @Sendable () async throws(LocalPostgresError) -> Void
-    ) async throws(LocalPostgresError) {
-        let task = Task { () async -> Result<Void, LocalPostgresError> in
+    func uncancelled<Value: Sendable>(
+        _ body: @escaping @Sendable () async throws(LocalPostgresError) -> Value
+    ) async throws(LocalPostgresError) -> Value {
+        let task = Task { () async -> Result<Value, LocalPostgresError> in
             do throws(LocalPostgresError) {
                 return .success(try await body())
             } catch {
                 return .failure(error)
             }
         }
-        try await task.value.get()
+        return try await task.value.get()
     }
 }

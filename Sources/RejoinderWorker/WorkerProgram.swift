@@ -43,8 +43,8 @@ public protocol WorkerProgram: Sendable {
     /// What the handlers need and has a life of its own, such as an HTTP client or a pool of connections; asked for once,
     /// and none unless given.
     ///
-    /// They are started before the worker, in their order, and shut down in the opposite one when it has drained: a
-    /// handler that still runs has them all. When one fails, or returns before it was shut down, the worker drains, and
+    /// They are started with the worker, and shut down when it has drained, the last of them first: a handler that still
+    /// runs has them all. What must be there before the first event is made in `init`. When one fails, or returns before it was shut down, the worker drains, and
     /// the program ends with exit code 1.
     var services: [any Service] { get }
 
@@ -215,6 +215,13 @@ struct WorkerCommand<Program: WorkerProgram>: AsyncParsableCommand {
     }
 
     private static func program() async throws -> Program {
+        // It may wait for something that is away; and as the first process of a container it would ignore them.
+        let ending = Task(name: "signals") {
+            for await _ in await UnixSignalsSequence(trapping: .sigterm, .sigint) {
+                Self.exit(withError: ExitCode.success)
+            }
+        }
+        defer { ending.cancel() }
         do {
             return try await Program()
         } catch {

@@ -95,6 +95,8 @@ struct DevCommand: AsyncParsableCommand {
         let url = try postgres.connectionString(database: "postgres")
         let database = PostgresConfiguration(connectionString: url, applicationName: "rejoinder-dev")
         try await Database.withConnection(database, logger: logger) {
+            // As it is from PostgreSQL 15 on.
+            try await $0.run(script: "revoke create on schema public from public", timeout: .seconds(5))
             try await Schema($0).migrate()
             for role in [QueueRole.ingress, .worker] { try await Self.makeLogin(role, on: $0) }
         }

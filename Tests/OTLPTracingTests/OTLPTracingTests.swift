@@ -78,7 +78,7 @@ struct OTLPTracingTests {
             )
             let running = Task { try await exporter.run() }
             for (name, answer, expected) in [
-                ("a", TraceCollector.Answer(status: 503, fields: [("retry-after", "1")]), ["a"]),
+                ("a", TraceCollector.Answer(status: 503, fields: [("retry-after", "3")]), ["a"]),
                 ("b", TraceCollector.Answer(body: #"{"partialSuccess":{"rejectedSpans":"1"}}"#), ["a", "b"]),
                 ("c", TraceCollector.Answer(body: #"{"partialSuccess":{"rejectedSpans":1}}"#), ["c"]),
                 ("d", TraceCollector.Answer(body: #"{"partialSuccess":{}}"#), ["d"]),

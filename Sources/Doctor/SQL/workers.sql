@@ -3,7 +3,7 @@
 with live as (
     select w.nodes, w.slots
       from rejoinder.workers as w
-     where not w.missing and w.heartbeat < interval '10 seconds'
+     where not w.missing and w.heartbeat < interval '5 seconds'
 ), unserved as (
     select o.node
       from rejoinder.overview as o

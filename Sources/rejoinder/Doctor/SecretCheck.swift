@@ -73,7 +73,8 @@ struct SecretCheck {
     /// Also for a token's file: nil where not everybody can read it.
     static func finding(file path: String) -> Finding? {
         guard self.isPublic(path) else { return nil }
-        return Finding(self.name, .warning, "everybody on this host can read \(path)", remedy: "chmod o-rwx \(path)")
+        let remedy = "chmod o-rwx \(path) # in Kubernetes defaultMode: 0440 and fsGroup"
+        return Finding(self.name, .warning, "everybody on this host can read \(path)", remedy: remedy)
     }
 
     /// By what a link leads to: its own mode allows everything, and Kubernetes's secrets are links.
