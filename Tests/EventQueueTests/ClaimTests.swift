@@ -6,6 +6,18 @@ import Testing
 
 @Suite("Claims", .timeLimit(.minutes(10)))
 struct ClaimTests {
+    @Test("an event that was enqueued while its claim was under way was not claimed before that")
+    func enqueuedMeanwhile() async throws {
+        try await TestCluster.withDatabase { database in
+            let connection = try await database.connect()
+            try await connection.enqueue([.sample()], ingress: 1)
+            try await connection.query("update rejoinder.live set enqueued_at = clock_timestamp() + interval '1 s'")
+            #expect(try await connection.claim(1).count == 1)
+            let claimed = try await connection.query("select (claimed_at = enqueued_at)::text from rejoinder.live")
+            #expect(claimed == [["true"]])
+        }
+    }
+
     @Test("twenty that claim at once get each of 2,000 events exactly once")
     func exclusive() async throws {
         try await TestCluster.withDatabase { database in

@@ -275,7 +275,8 @@ begin
                    attempt = l.attempt + 1,
                    max_attempts = claim.max_attempts,
                    at_most_once = claim.at_most_once,
-                   claimed_at = started
+                   -- It may have been enqueued while this statement waited to change its attention.
+                   claimed_at = greatest(started, l.enqueued_at)
              where l.ctid = any (rows)
             returning l.id, l.place, l.attempt, l.enqueued_at, l.deadline, l.ingress, l.endpoint, l.node
         )
