@@ -25,11 +25,8 @@ extension IngressQueue: Service {
             }
         }
         self.finish(self.state.withLock { Array($0.table.entries.keys) }, .unavailable, abandoningAs: .databaseAway)
-        // Each try to connect takes its time, and nobody hears of either while the database is away.
-        if self.connector.awaySince == nil {
-            await self.tellReplies()
-            await self.session.deregister()
-        }
+        await self.tellReplies()
+        await self.session.deregister()
         await self.pool.closeIdle()
     }
 

@@ -79,6 +79,8 @@ extension IngressQueue {
 
     /// What is not taken is left out: nothing hangs on it.
     func tellReplies() async {
+        // Each try to connect takes its time.
+        guard self.connector.awaySince == nil else { return }
         var replies = self.replies.take()[...]
         guard let registration = self.session.registration else { return }
         do throws(PostgresError) {

@@ -131,9 +131,9 @@ package final class ProcessSession: Sendable {
 
     /// Takes the process off the queue's books: its lanes go, and what it still holds is given to others.
     ///
-    /// Only after `run` has returned.
+    /// Only after `run` has returned. Where the database is away it is found missing: each try to connect takes its time.
     package func deregister() async {
-        guard let process = self.registration?.process else { return }
+        guard self.connector.awaySince == nil, let process = self.registration?.process else { return }
         var arguments = PostgresArguments()
         arguments.append(process)
         do throws(PostgresError) {

@@ -32,9 +32,8 @@ extension WorkerQueue {
         await onEnd()
         session.cancel()
         await session.value
-        // Not before the session has ended, which might register again; and not while the database is away: each try to
-        // connect takes its time.
-        if self.connector.awaySince == nil { await self.session.deregister() }
+        // Not before the session has ended, which might register again.
+        await self.session.deregister()
         await self.pool.closeIdle()
     }
 
@@ -186,8 +185,9 @@ extension WorkerQueue {
 
     /// Gives back what the database holds for this worker and the worker knows nothing of.
     ///
-    /// Those are claims that were granted on a connection which broke before it could say so. No handler has
-    /// seen them; what one has, and may be started once only, fails. The trip is about to tell the outcomes of what it carries, which the table has let go of.
+    /// Those are claims that were granted on a connection which broke before it could say so. No handler has seen them; what
+    /// one has, and may be started once only, fails. The trip is about to tell the outcomes of what it carries, which the
+    /// table has let go of.
     private func reconcile(
         worker: Int32,
         but trip: WorkerTable.Trip,

@@ -1,3 +1,13 @@
+import CLibPQ
+
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#else
+import Darwin
+#endif
+
 /// How a connection goes to its server, or to the pooler before it.
 package struct PostgresTransport: Sendable, Hashable {
     package enum Encryption: Sendable, Hashable {
@@ -17,5 +27,28 @@ package struct PostgresTransport: Sendable, Hashable {
         self.address = address
         self.encryption = encryption
         self.sslMode = sslMode
+    }
+}
+
+extension PostgresTransport {
+    init(of connection: OpaquePointer?) {
+        let address = PQhostaddr(connection).map { String(cString: $0) }
+        let encryption: Encryption =
+            if PQsslInUse(connection) != 0 {
+                .tls
+            } else if PQgssEncInUse(connection) != 0 {
+                .gssapi
+            } else {
+                .absent
+            }
+        let options = PostgresConfiguration.values(ruling: connection)
+        let mode = options["sslmode"] ?? ""
+        let home = getenv("HOME").map { String(cString: $0) } ?? ""
+        let root = options["sslrootcert"] ?? home + "/.postgresql/root.crt"
+        self.init(
+            address: address.flatMap { $0.isEmpty ? nil : $0 },
+            encryption: encryption,
+            sslMode: mode == "require" && access(root, F_OK) == 0 ? "verify-ca" : mode
+        )
     }
 }

@@ -37,26 +37,7 @@ final class Session {
     }
 
     /// How it goes to the server.
-    var transport: PostgresTransport {
-        let address = PQhostaddr(self.connection).map { String(cString: $0) }
-        let encryption: PostgresTransport.Encryption =
-            if PQsslInUse(self.connection) != 0 {
-                .tls
-            } else if PQgssEncInUse(self.connection) != 0 {
-                .gssapi
-            } else {
-                .absent
-            }
-        let options = PostgresConfiguration.values(ruling: self.connection)
-        let mode = options["sslmode"] ?? ""
-        let home = getenv("HOME").map { String(cString: $0) } ?? ""
-        let root = options["sslrootcert"] ?? home + "/.postgresql/root.crt"
-        return PostgresTransport(
-            address: address.flatMap { $0.isEmpty ? nil : $0 },
-            encryption: encryption,
-            sslMode: mode == "require" && access(root, F_OK) == 0 ? "verify-ca" : mode
-        )
-    }
+    var transport: PostgresTransport { PostgresTransport(of: self.connection) }
 
     var socket: Int32 { PQsocket(self.connection) }
 
@@ -70,7 +51,8 @@ final class Session {
     /// A server ends nothing because its client has gone, as long as it waits for a lock or reckons.
     func cancelStatement() {
         guard let made = PQgetCancel(self.connection) else { return }
-        nonisolated(unsafe) let cancel = made  // That thread's alone from here on.
+        // A copy of what it takes, independent of the connection: that thread alone uses it from here on, and frees it.
+        nonisolated(unsafe) let cancel = made
         Detached.run {
             var message = [CChar](repeating: 0, count: 256)
             _ = PQcancel(cancel, &message, Int32(message.count))

@@ -632,7 +632,8 @@ struct RecoveryTests {
                 // Where it waited, the connection would be given up.
                 try await scene.recoverer.query("select (rejoinder.\(call))::text")
             }
-            #expect(try await !database.query("select to_regclass('rejoinder.outcome_\(tomorrow)')::text").isEmpty)
+            let made = try await database.query("select to_regclass('rejoinder.outcome_\(tomorrow)')::text")
+            #expect(made == [["rejoinder.outcome_\(tomorrow)"]])
             try await standby.end()
         }
     }
